@@ -1,0 +1,63 @@
+// swift-tools-version: 6.1
+import PackageDescription
+
+let foundations: [Target] = [
+    .systemLibrary(name: "CMultipoint", path: "include"),
+    .systemLibrary(name: "CDNNL", providers: [.apt(["libdnnl-dev"])]),
+    .target(name: "DNNL", dependencies: ["CDNNL"]),
+]
+
+// Data flows down this list: no module imports a later one.
+let modules: [Target] = [
+    .target(name: "MultipointGraph"),
+    .target(
+        name: "ONNXImport",
+        dependencies: ["MultipointGraph", .product(name: "SwiftProtobuf", package: "swift-protobuf")]),
+    .target(name: "MultipointQuantization", dependencies: ["MultipointGraph"]),
+    .target(name: "MultipointFormat", dependencies: ["MultipointGraph"]),
+    .target(name: "MultipointRuntime", dependencies: ["MultipointGraph", "DNNL"]),
+    .target(
+        name: "PostTrainingQuantization",
+        dependencies: ["MultipointGraph", "MultipointQuantization", "MultipointRuntime"]),
+    .target(
+        name: "Multipoint",
+        dependencies: [
+            "CMultipoint", "MultipointGraph", "MultipointFormat", "MultipointQuantization", "MultipointRuntime",
+        ]),
+    .executableTarget(
+        name: "multipoint-cli",
+        dependencies: [
+            "MultipointGraph", "ONNXImport", "MultipointQuantization", "MultipointFormat", "MultipointRuntime",
+            "PostTrainingQuantization", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        ]),
+]
+
+let tests: [Target] = [
+    .testTarget(name: "MultipointGraphTests", dependencies: ["MultipointGraph"]),
+    .testTarget(name: "ONNXImportTests", dependencies: ["ONNXImport"]),
+    .testTarget(name: "MultipointQuantizationTests", dependencies: ["MultipointQuantization"]),
+    .testTarget(name: "MultipointFormatTests", dependencies: ["MultipointFormat"]),
+    .testTarget(name: "DNNLTests", dependencies: ["DNNL"]),
+    .testTarget(name: "MultipointRuntimeTests", dependencies: ["MultipointRuntime"]),
+    .testTarget(
+        name: "PostTrainingQuantizationTests",
+        dependencies: ["PostTrainingQuantization", "MultipointRuntime", "MultipointGraph"]),
+    .testTarget(name: "MultipointTests", dependencies: ["Multipoint", "CMultipoint"]),
+    .testTarget(name: "multipoint-cliTests", dependencies: ["multipoint-cli"]),
+]
+
+let package = Package(
+    name: "multipoint",
+    products: [
+        // Built with the linker flags that CMakeLists.txt gives, so that it carries the Swift runtime and exports only
+        // what include/multipoint.h declares.
+        .library(name: "multipoint", type: .dynamic, targets: ["Multipoint"]),
+        .executable(name: "multipoint-cli", targets: ["multipoint-cli"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
+    ],
+    targets: foundations + modules + tests,
+    swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,13 @@
+/// What is wrong with a network, in the words of the file that it came from.
+public struct GraphError: Error, Equatable, CustomStringConvertible, Sendable {
+    /// Whether the network contradicts itself or ONNX, or merely needs what this library lacks.
+    public enum Kind: Sendable { case invalid, unsupported }
+
+    public var kind: Kind
+    public var description: String
+
+    public init(_ description: String, kind: Kind = .invalid) {
+        self.description = description
+        self.kind = kind
+    }
+}
