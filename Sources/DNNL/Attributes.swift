@@ -1,0 +1,88 @@
+import CDNNL
+
+/// An operation fused to the end of a primitive, in order.
+public enum PostOperation: Sendable {
+    public enum Eltwise: Sendable, Equatable {
+        /// max(x, 0) + alpha · min(x, 0)
+        case relu(alpha: Float)
+        case clip(minimum: Float, maximum: Float)
+        case sigmoid
+        /// scale · x + shift
+        case linear(scale: Float, shift: Float)
+    }
+
+    case eltwise(Eltwise)
+    /// Adds the tensor bound to `Argument.postOperand(index)`, of this descriptor, index being the post-operation's own.
+    case add(MemoryDescriptor)
+    /// Adds scale · (what the destination holds − zero point), read as `type`.
+    case sum(scale: Float, zeroPoint: Int32, type: ElementType)
+}
+
+/// What is done to the sums that a primitive computes:
+/// `stored = destinationZeroPoint + postOperations(scale_c · sum_c + bias_c)`.
+public struct Attributes: Sendable {
+    /// One for all, one per output channel (axis 1), or empty for none.
+    public var scales: [Float] = []
+    public var sourceZeroPoint: Int32 = 0
+    public var destinationZeroPoint: Int32 = 0
+    public var postOperations: [PostOperation] = []
+
+    public init() {}
+}
+
+extension PostOperation.Eltwise {
+    /// oneDNN's algorithm, alpha and beta (https://oneapi-src.github.io/oneDNN/v2.6/dev_guide_eltwise.html).
+    var dnnl: (algorithm: dnnl_alg_kind_t, alpha: Float, beta: Float) {
+        switch self {
+        case .relu(let alpha): (dnnl_eltwise_relu, alpha, 0)
+        case .clip(let minimum, let maximum): (dnnl_eltwise_clip_v2, minimum, maximum)
+        case .sigmoid: (dnnl_eltwise_logistic, 0, 0)
+        case .linear(let scale, let shift): (dnnl_eltwise_linear, scale, shift)
+        }
+    }
+}
+
+extension Attributes {
+    /// oneDNN's attribute object for the duration of `body`, with the scratchpad managed by the caller.
+    func withHandle<R>(_ body: (dnnl_primitive_attr_t?) throws(DNNLError) -> R) throws(DNNLError) -> R {
+        var attributes: dnnl_primitive_attr_t?
+        try check(dnnl_primitive_attr_create(&attributes), "create attributes")
+        defer { dnnl_primitive_attr_destroy(attributes) }
+        try check(dnnl_primitive_attr_set_scratchpad_mode(attributes, dnnl_scratchpad_mode_user), "set scratchpad mode")
+        if !scales.isEmpty {
+            // Mask bit 1: one scale per index of axis 1, the channels.
+            try check(
+                dnnl_primitive_attr_set_output_scales(attributes, Int64(scales.count), scales.count == 1 ? 0 : 1 << 1, scales),
+                "set output scales")
+        }
+        try setZeroPoint(attributes, DNNL_ARG_SRC, sourceZeroPoint)
+        try setZeroPoint(attributes, DNNL_ARG_DST, destinationZeroPoint)
+        if !postOperations.isEmpty { try setPostOperations(attributes) }
+        return try body(attributes)
+    }
+
+    private func setZeroPoint(_ attributes: dnnl_primitive_attr_t?, _ argument: Int32, _ value: Int32) throws(DNNLError) {
+        guard value != 0 else { return }
+        var value = value
+        try check(dnnl_primitive_attr_set_zero_points(attributes, argument, 1, 0, &value), "set zero point")
+    }
+
+    private func setPostOperations(_ attributes: dnnl_primitive_attr_t?) throws(DNNLError) {
+        var operations: dnnl_post_ops_t?
+        try check(dnnl_post_ops_create(&operations), "create post-operations")
+        defer { dnnl_post_ops_destroy(operations) }
+        for operation in postOperations {
+            switch operation {
+            case .eltwise(let eltwise):
+                let (algorithm, alpha, beta) = eltwise.dnnl
+                try check(dnnl_post_ops_append_eltwise(operations, 1, algorithm, alpha, beta), "append eltwise")
+            case .add(let descriptor):
+                var value = descriptor.value
+                try check(dnnl_post_ops_append_binary(operations, dnnl_binary_add, &value), "append binary add")
+            case .sum(let scale, let zeroPoint, let type):
+                try check(dnnl_post_ops_append_sum_v3(operations, scale, zeroPoint, type.dnnl), "append sum")
+            }
+        }
+        try check(dnnl_primitive_attr_set_post_ops(attributes, operations), "set post-operations")
+    }
+}

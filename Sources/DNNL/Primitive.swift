@@ -1,0 +1,129 @@
+import CDNNL
+
+/// A compiled operation. Immutable; may be executed by several threads at once, each with its own memories and scratchpad.
+public final class Primitive: @unchecked Sendable {
+    let handle: dnnl_primitive_t
+    private let descriptor: dnnl_primitive_desc_t
+
+    /// oneDNN's name of the implementation that it chose, such as "jit_int8:avx2".
+    public let implementation: String
+
+    /// Takes over a primitive descriptor.
+    init(_ descriptor: dnnl_primitive_desc_t, _ what: String) throws(DNNLError) {
+        self.descriptor = descriptor
+        var primitive: dnnl_primitive_t?
+        let status = dnnl_primitive_create(&primitive, descriptor)
+        guard status == dnnl_success, let primitive else {
+            dnnl_primitive_desc_destroy(descriptor)
+            throw DNNLError(call: "create \(what)", status: status.rawValue)
+        }
+        handle = primitive
+        implementation = implementationName(descriptor)
+    }
+
+    /// Compiles an operation from oneDNN's description of it.
+    /// - Parameter refuses: turns down an implementation by name; the next one that oneDNN has is tried.
+    convenience init<Description>(
+        _ description: Description, _ attributes: Attributes, _ what: String, refusing refuses: (String) -> Bool = { _ in false }
+    ) throws(DNNLError) {
+        let engine = try Engine.cpu().handle
+        var description = description
+        let descriptor = try attributes.withHandle { (attributes) throws(DNNLError) in
+            var iterator: dnnl_primitive_desc_iterator_t?
+            try check(
+                withUnsafePointer(to: &description) {
+                    dnnl_primitive_desc_iterator_create(&iterator, UnsafeRawPointer($0), attributes, engine, nil)
+                }, "create \(what)")
+            defer { dnnl_primitive_desc_iterator_destroy(iterator) }
+            while true {
+                guard let found = dnnl_primitive_desc_iterator_fetch(iterator) else {
+                    throw DNNLError(call: "create \(what)", status: dnnl_out_of_memory.rawValue)
+                }
+                if !refuses(implementationName(found)) { return found }
+                dnnl_primitive_desc_destroy(found)
+                try check(dnnl_primitive_desc_iterator_next(iterator), "create \(what)")
+            }
+        }
+        try self.init(descriptor, what)
+    }
+
+    deinit {
+        dnnl_primitive_destroy(handle)
+        dnnl_primitive_desc_destroy(descriptor)
+    }
+
+    /// The reference implementations are 50 to 450 times slower than the others.
+    public var isReference: Bool { implementation.contains("ref") }
+
+    /// What the primitive wants its operands to look like. Nil if it has no such operand.
+    public var source: MemoryDescriptor? { query(dnnl_query_src_md) }
+    public var weights: MemoryDescriptor? { query(dnnl_query_weights_md) }
+    public var destination: MemoryDescriptor? { query(dnnl_query_dst_md) }
+    /// Nil if no scratchpad is needed.
+    public var scratchpad: MemoryDescriptor? {
+        query(dnnl_query_scratchpad_md).flatMap { $0.byteCount > 0 ? $0 : nil }
+    }
+
+    private func query(_ what: dnnl_query_t) -> MemoryDescriptor? {
+        guard let found = dnnl_primitive_desc_query_md(descriptor, what, 0) else { return nil }
+        return MemoryDescriptor(found.pointee)
+    }
+
+    /// Runs and waits. Allocates nothing of its own.
+    public func execute(_ stream: Stream, _ arguments: ArgumentList) throws(DNNLError) {
+        try check(dnnl_primitive_execute(handle, stream.handle, arguments.count, arguments.pointer), implementation)
+    }
+}
+
+private func implementationName(_ descriptor: dnnl_primitive_desc_t) -> String {
+    var name: UnsafePointer<CChar>?
+    dnnl_primitive_desc_query(descriptor, dnnl_query_impl_info_str, 0, &name)
+    return name.map { String(cString: $0) } ?? "unknown"
+}
+
+/// Which operand of a primitive a memory is.
+public enum Argument: Hashable, Sendable {
+    case source
+    /// Second operand of a binary operation, or the n-th of a concatenation.
+    case secondSource
+    case multiple(Int)
+    case weights
+    case bias
+    case destination
+    case scratchpad
+    /// The operand of the post-operation of that index.
+    case postOperand(Int)
+
+    /// DNNL_ARG_MULTIPLE_SRC and DNNL_ARG_ATTR_MULTIPLE_POST_OP are function-like macros, not imported to Swift.
+    var dnnl: Int32 {
+        switch self {
+        case .source: DNNL_ARG_SRC
+        case .secondSource: DNNL_ARG_SRC_1
+        case .multiple(let index): DNNL_ARG_MULTIPLE_SRC + Int32(truncatingIfNeeded: index)
+        case .weights: DNNL_ARG_WEIGHTS
+        case .bias: DNNL_ARG_BIAS
+        case .destination: DNNL_ARG_DST
+        case .scratchpad: DNNL_ARG_SCRATCHPAD
+        case .postOperand(let index):
+            (DNNL_ARG_ATTR_MULTIPLE_POST_OP_BASE * (Int32(truncatingIfNeeded: index) + 1)) | DNNL_ARG_SRC_1
+        }
+    }
+}
+
+/// A primitive's operands, ready to be handed over at each execution.
+public final class ArgumentList {
+    let pointer: UnsafeMutablePointer<dnnl_exec_arg_t>
+    let count: Int32
+    private let memories: [Memory]
+
+    public init(_ arguments: [(Argument, Memory)]) {
+        pointer = .allocate(capacity: max(1, arguments.count))
+        for (index, (argument, memory)) in arguments.enumerated() {
+            (pointer + index).initialize(to: dnnl_exec_arg_t(arg: argument.dnnl, memory: memory.handle))
+        }
+        count = Int32(clamping: arguments.count)
+        memories = arguments.map(\.1)
+    }
+
+    deinit { pointer.deallocate() }
+}

@@ -1,0 +1,176 @@
+import DNNL
+import MultipointGraph
+
+/// A convolution primitive with its weights in the layout that it chose.
+struct CompiledConvolution {
+    var primitive: Primitive
+    var weights: ConvolutionWeights
+    var weightDescriptor: MemoryDescriptor
+    var weightBuffer: ConstantBuffer
+
+    func geometryDescriptor(_ value: StoredValue) throws(DNNLError) -> MemoryDescriptor { try value.descriptor() }
+}
+
+/// The weights of one convolution of a layer: all its rows, or one row of every channel.
+struct ConvolutionWeights {
+    enum Values {
+        case int8([Int8])
+        case float([Float])
+    }
+
+    let layer: PreparedLayer
+    /// Distinguishes the layer's convolutions in its weight cache.
+    let part: Int
+    /// A grouped layer whose groups were spread into one dense, block-diagonal kernel.
+    let isDense: Bool
+    let group: Int
+    /// [group, rows / group, in / group, kernel height, kernel width], or without the first where group is 1.
+    let shape: [Int]
+    let values: Values
+    /// Of each row.
+    let scales: [Float]
+    /// False for the zero rows that fill up a further convolution of a grouped layer.
+    let isReal: [Bool]
+
+    var rowCount: Int { scales.count }
+
+    // MARK: making them
+
+    static func float(_ weights: [Float], _ layer: PreparedLayer) -> ConvolutionWeights {
+        let rows = layer.layer.channels
+        return ConvolutionWeights(
+            layer: layer, part: 0, isDense: false, group: layer.layer.group, shape: shape(layer.layer, rows: rows, layer.layer.group),
+            values: .float(weights), scales: [Float](repeating: 1, count: rows), isReal: [Bool](repeating: true, count: rows))
+    }
+
+    /// All rows of an ungrouped layer in one convolution; of a grouped layer, one convolution for each position of a row in its channel.
+    private static func grouped(_ rows: LayerRows, _ layer: PreparedLayer) -> [ConvolutionWeights] {
+        let group = layer.layer.group
+        if group == 1 || rows.extraCount == 0 {
+            return [
+                ConvolutionWeights(
+                    layer: layer, part: 0, isDense: false, group: group, shape: shape(layer.layer, rows: rows.count, group),
+                    values: .int8(rows.values), scales: rows.scales, isReal: [Bool](repeating: true, count: rows.count))
+            ]
+        }
+        var next = 0
+        return (0..<rows.depth).map { position in
+            var part = [Int8](repeating: 0, count: rows.channelCount * rows.rowLength)
+            var scales = [Float](repeating: 1, count: rows.channelCount)
+            var isReal = [Bool](repeating: false, count: rows.channelCount)
+            var last = -1
+            while next < rows.count, Int(rows.channels[next]) > last {
+                let channel = Int(rows.channels[next])
+                part.replaceSubrange(
+                    (channel * rows.rowLength)..<((channel + 1) * rows.rowLength),
+                    with: rows.values[(next * rows.rowLength)..<((next + 1) * rows.rowLength)])
+                (scales[channel], isReal[channel], last) = (rows.scales[next], true, channel)
+                next += 1
+            }
+            return ConvolutionWeights(
+                layer: layer, part: position, isDense: false, group: group,
+                shape: shape(layer.layer, rows: rows.channelCount, group), values: .int8(part), scales: scales, isReal: isReal)
+        }
+    }
+
+    /// All rows of a grouped layer in one convolution over all input channels, zero outside the row's group.
+    private static func dense(_ rows: LayerRows, _ layer: PreparedLayer) -> ConvolutionWeights {
+        let group = layer.layer.group
+        let wide = rows.rowLength * group
+        var values = [Int8](repeating: 0, count: rows.count * wide)
+        for row in 0..<rows.count {
+            let groupOfRow = Int(rows.channels[row]) * group / rows.channelCount
+            let start = row * wide + groupOfRow * rows.rowLength
+            values.replaceSubrange(
+                start..<(start + rows.rowLength), with: rows.values[(row * rows.rowLength)..<((row + 1) * rows.rowLength)])
+        }
+        var shape = shape(layer.layer, rows: rows.count, 1)
+        shape[1] = layer.layer.inputChannels
+        return ConvolutionWeights(
+            layer: layer, part: 0, isDense: true, group: 1, shape: shape, values: .int8(values), scales: rows.scales,
+            isReal: [Bool](repeating: true, count: rows.count))
+    }
+
+    private static func shape(_ layer: Layer, rows: Int, _ group: Int) -> [Int] {
+        let kernel = layer.shape.count == 4 ? Array(layer.shape[1...]) : [layer.shape[1], 1, 1]
+        return group == 1 ? [rows] + kernel : [group, rows / group] + kernel
+    }
+
+    // MARK: choosing
+
+    /// The convolutions of a layer. oneDNN has no fast kernel for some grouped integer convolutions (odd channel counts per group, more
+    /// outputs than inputs in depthwise ones); one dense convolution with zeros is far faster than its reference kernel, and as exact.
+    static func parts(
+        _ rows: LayerRows, _ layer: PreparedLayer, _ geometry: ConvolutionGeometry,
+        _ compile: (ConvolutionWeights) throws -> CompiledConvolution
+    ) throws -> [CompiledConvolution] {
+        let parts = try grouped(rows, layer).map(compile)
+        guard layer.layer.group > 1, parts.contains(where: \.primitive.isReference), denseIsAffordable(rows, layer) else {
+            return parts
+        }
+        let spread = try compile(dense(rows, layer))
+        return spread.primitive.isReference ? parts : [spread]
+    }
+
+    /// The one convolution of a layer without extra rows.
+    static func best(
+        _ rows: LayerRows, _ layer: PreparedLayer, _ geometry: ConvolutionGeometry,
+        _ compile: (ConvolutionWeights) throws -> CompiledConvolution
+    ) throws -> CompiledConvolution {
+        guard let only = try parts(rows, layer, geometry, compile).first else {
+            throw RuntimeError(.unsupported, "layer `\(layer.layer.name)` has no rows")
+        }
+        return only
+    }
+
+    /// Up to 64 MB of mostly zeros.
+    private static func denseIsAffordable(_ rows: LayerRows, _ layer: PreparedLayer) -> Bool {
+        guard let count = elementCount(of: [rows.count, rows.rowLength, layer.layer.group]) else { return false }
+        return count <= 64 << 20
+    }
+
+    // MARK: compiling
+
+    func convolution(
+        _ geometry: ConvolutionGeometry, bias: Int?, source: ElementType, destination: ElementType, _ attributes: Attributes
+    ) throws -> CompiledConvolution {
+        let type: ElementType =
+            switch values {
+            case .int8: .int8
+            case .float: .float32
+            }
+        let primitive = try DNNL.convolution(
+            source: .channelsLast(geometry.inputShape, source), weights: .any(shape, type), bias: bias,
+            destination: .channelsLast(geometry.outputShape(channels: rowCount), destination), window: geometry.window, attributes)
+        guard let descriptor = primitive.weights else {
+            throw RuntimeError(.dnnl, "layer `\(layer.layer.name)`: oneDNN names no layout for the weights")
+        }
+        let key = WeightCache.Key(part: part, isDense: isDense, descriptor: descriptor)
+        let buffer = try layer.cache.buffer(key) { try reordered(to: descriptor, type) }
+        return CompiledConvolution(
+            primitive: primitive, weights: self, weightDescriptor: descriptor, weightBuffer: buffer)
+    }
+
+    private func reordered(to descriptor: MemoryDescriptor, _ type: ElementType) throws -> ConstantBuffer {
+        let plain = try MemoryDescriptor(shape, type)
+        let result = try AlignedBuffer(byteCount: descriptor.byteCount)
+        let source = try AlignedBuffer(byteCount: plain.byteCount)
+        switch values {
+        case .int8(let values): source.base.copyMemory(from: values, byteCount: min(values.count, plain.byteCount))
+        case .float(let values): source.base.copyMemory(from: values, byteCount: min(values.count * 4, plain.byteCount))
+        }
+        let primitive = try reorder(from: plain, to: descriptor)
+        var arguments = [
+            (Argument.source, try Memory(plain, data: source.base)),
+            (Argument.destination, try Memory(descriptor, data: result.base)),
+        ]
+        let scratchpad = try primitive.scratchpad.map { ($0, try AlignedBuffer(byteCount: $0.byteCount)) }
+        if let (descriptor, buffer) = scratchpad {
+            arguments.append((.scratchpad, try Memory(descriptor, data: buffer.base)))
+        }
+        try withExtendedLifetime((source, scratchpad)) {
+            try primitive.execute(Stream(), ArgumentList(arguments))
+        }
+        return result
+    }
+}

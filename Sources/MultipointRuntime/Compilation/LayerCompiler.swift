@@ -1,0 +1,234 @@
+import DNNL
+import MultipointGraph
+
+/// What a layer's result becomes.
+struct LayerDestination: Sendable {
+    var type: ElementType
+    /// For u8.
+    var quantization: AffineQuantization?
+
+    static let float = LayerDestination(type: .float32)
+    /// The raw row sums.
+    static let sums = LayerDestination(type: .int32)
+}
+
+/// Compiles one layer into steps: quantize the input, convolve, and, where rows remain apart, sum.
+struct LayerCompiler {
+    let builder: ProgramBuilder
+    let layer: PreparedLayer
+    let geometry: ConvolutionGeometry
+    /// Of the input; nil for a float layer.
+    let inputQuantization: AffineQuantization?
+    let activation: Activation
+    let name: String
+
+    var channels: Int { layer.layer.channels }
+
+    var operation: String {
+        let base =
+            switch layer.layer.operation {
+            case .convolution: "Conv"
+            case .gemm: "Gemm"
+            }
+        return activation.operatorName.map { "\(base)+\($0)" } ?? base
+    }
+
+    /// Emits the steps. `source` has the geometry's input shape; `residual` its output shape, channels last. The result is channels last,
+    /// in `destination` if that is given.
+    func emit(
+        _ source: StoredValue, residual: StoredValue?, _ wanted: LayerDestination, into destination: StoredValue? = nil
+    ) throws -> StoredValue {
+        switch layer.weights {
+        case .float(let weights):
+            return try emitFloat(source, weights, residual: residual, wanted, into: destination)
+        case .rows(let rows):
+            guard let quantization = inputQuantization else {
+                throw RuntimeError(.invalidArgument, "layer `\(name)`: the input's scale is not known, and the layer is packed")
+            }
+            let input = try builder.converted(source, to: .channelsLast, .uint8, quantization, name: name)
+            if wanted.type == .int32 { return try emitSums(input, rows, into: destination) }
+            if rows.extraCount == 0, canFuse(residual),
+                let result = try emitFolded(input, rows, residual: residual, wanted, into: destination)
+            {
+                return result
+            }
+            return try emitSummed(input, rows, residual: residual, wanted, into: destination)
+        }
+    }
+
+    /// A destination of the geometry's output shape.
+    func result(_ wanted: LayerDestination, channels: Int, _ given: StoredValue?) throws(RuntimeError) -> StoredValue {
+        if let given { return given }
+        return try builder.value(
+            geometry.outputShape(channels: channels), .channelsLast, wanted.type, wanted.quantization)
+    }
+
+    // MARK: float
+
+    private func emitFloat(
+        _ source: StoredValue, _ weights: [Float], residual: StoredValue?, _ wanted: LayerDestination,
+        into destination: StoredValue?
+    ) throws -> StoredValue {
+        let input = try builder.converted(source, to: .channelsLast, .float32, name: name)
+        guard canFuse(residual) else {
+            let plain = try ConvolutionWeights.float(weights, layer).convolution(
+                geometry, bias: nil, source: .float32, destination: .float32, Attributes())
+            return try emitSum([plain], input, extraChannels: [], residual: residual, wanted, into: destination)
+        }
+        let result = try self.result(.float, channels: channels, wanted.type == .float32 ? destination : nil)
+        var attributes = Attributes()
+        let addend = try residual.map { try builder.converted($0, to: .channelsLast, .float32, name: name) }
+        try attributes.fuse(addend, activation)
+        let bias = layer.layer.bias
+        let convolution = try ConvolutionWeights.float(weights, layer).convolution(
+            geometry, bias: bias?.count, source: .float32, destination: .float32, attributes)
+        try append(convolution, input, result, bias: bias, addend: addend)
+        guard wanted.type == .uint8 else { return result }
+        return try builder.converted(result, to: .channelsLast, .uint8, wanted.quantization, name: name, into: destination)
+    }
+
+    private func canFuse(_ residual: StoredValue?) -> Bool { residual == nil || canFuseAddition(groups: geometry.group) }
+
+    // MARK: one row per channel
+
+    /// One ordinary convolution. Nil where the bias does not survive oneDNN's division by the scale.
+    private func emitFolded(
+        _ input: StoredValue, _ rows: LayerRows, residual: StoredValue?, _ wanted: LayerDestination,
+        into destination: StoredValue?
+    ) throws -> StoredValue? {
+        var attributes = Attributes()
+        attributes.sourceZeroPoint = inputZeroPoint
+        attributes.scales = scales(rows.scales)
+        var bias = layer.layer.bias
+        if let values = bias {
+            guard let divided = biasValues(values, scales: attributes.scales) else { return nil }
+            bias = divided
+        }
+        let addend = try residual.map { try builder.converted($0, to: .channelsLast, .float32, name: name) }
+        try attributes.fuse(addend, activation)
+        if let quantization = wanted.quantization, wanted.type == .uint8 {
+            attributes.postOperations.append(.eltwise(.linear(scale: 1 / quantization.scale, shift: 0)))
+            attributes.destinationZeroPoint = Int32(quantization.zeroPoint)
+        }
+        let result = try self.result(wanted, channels: channels, destination)
+        let convolution = try ConvolutionWeights.best(rows, layer, geometry) { (weights) throws in
+            try weights.convolution(geometry, bias: bias?.count, source: .uint8, destination: wanted.type, attributes)
+        }
+        try append(convolution, input, result, bias: bias, addend: addend)
+        return result
+    }
+
+    // MARK: rows apart
+
+    /// Convolutions into float rows, then one pass that sums them.
+    private func emitSummed(
+        _ input: StoredValue, _ rows: LayerRows, residual: StoredValue?, _ wanted: LayerDestination,
+        into destination: StoredValue?
+    ) throws -> StoredValue {
+        let parts = try ConvolutionWeights.parts(rows, layer, geometry) { (weights) throws in
+            var attributes = Attributes()
+            attributes.sourceZeroPoint = inputZeroPoint
+            attributes.scales = scales(weights.scales)
+            return try weights.convolution(geometry, bias: nil, source: .uint8, destination: .float32, attributes)
+        }
+        let extras = (parts.first?.weights.rowCount ?? channels) - channels
+        return try emitSum(
+            parts, input, extraChannels: Array(rows.channels[channels..<(channels + extras)]), residual: residual, wanted,
+            into: destination)
+    }
+
+    /// The convolutions, each into float rows of its own, and the pass that adds everything up.
+    private func emitSum(
+        _ parts: [CompiledConvolution], _ input: StoredValue, extraChannels: [Int32], residual: StoredValue?,
+        _ wanted: LayerDestination, into destination: StoredValue?
+    ) throws -> StoredValue {
+        var terms: [(buffer: BufferID, rowStride: Int)] = []
+        for part in parts {
+            let term = try builder.value(geometry.outputShape(channels: part.weights.rowCount), .channelsLast, .float32)
+            try append(part, input, term, bias: nil, addend: nil)
+            terms.append((term.buffer, part.weights.rowCount))
+        }
+        let result = try self.result(wanted, channels: channels, destination)
+        builder.append(
+            SumRowsStep(
+                name: name, operation: "sum rows of \(operation)", positions: geometry.positions, channels: channels,
+                terms: terms, extraChannels: extraChannels, bias: layer.layer.bias,
+                residual: residual.map { ($0.buffer, $0.quantization) }, activation: activation, destination: result.buffer,
+                quantization: wanted.quantization, threads: builder.threads))
+        return result
+    }
+
+    // MARK: raw sums
+
+    /// The integer sums of every row, in the order of `LayerRows`.
+    private func emitSums(_ input: StoredValue, _ rows: LayerRows, into destination: StoredValue?) throws -> StoredValue {
+        let parts = try ConvolutionWeights.parts(rows, layer, geometry) { (weights) throws in
+            var attributes = Attributes()
+            attributes.sourceZeroPoint = inputZeroPoint
+            return try weights.convolution(geometry, bias: nil, source: .uint8, destination: .int32, attributes)
+        }
+        let result = try self.result(.sums, channels: rows.count, destination)
+        if let only = parts.first, parts.count == 1 {
+            try append(only, input, result, bias: nil, addend: nil)
+            return result
+        }
+        var sourceOfRow = [(part: Int, column: Int)]()
+        for (index, part) in parts.enumerated() {
+            for column in 0..<part.weights.rowCount where part.weights.isReal[column] { sourceOfRow.append((index, column)) }
+        }
+        var buffers: [BufferID] = []
+        for part in parts {
+            let term = try builder.value(geometry.outputShape(channels: part.weights.rowCount), .channelsLast, .int32)
+            try append(part, input, term, bias: nil, addend: nil)
+            buffers.append(term.buffer)
+        }
+        builder.append(
+            GatherRowsStep(
+                name: name, operation: "gather rows of \(operation)", positions: geometry.positions, channels: channels,
+                sources: buffers, columns: sourceOfRow, destination: result.buffer))
+        return result
+    }
+
+    // MARK: common
+
+    private var inputZeroPoint: Int32 { Int32(inputQuantization?.zeroPoint ?? 0) }
+
+    /// s_x · a_r, kept finite.
+    private func scales(_ rowScales: [Float]) -> [Float] {
+        let inputScale = Double(inputQuantization?.scale ?? 1)
+        return rowScales.map { Float(min(inputScale * Double($0), Double(Float.greatestFiniteMagnitude))) }
+    }
+
+    private func append(
+        _ compiled: CompiledConvolution, _ input: StoredValue, _ result: StoredValue, bias: [Float]?, addend: StoredValue?
+    ) throws {
+        var operands: [(Argument, MemoryDescriptor, BufferID)] = [
+            (.source, try compiled.geometryDescriptor(input), input.buffer),
+            (.weights, compiled.weightDescriptor, builder.buffer(.constant(compiled.weightBuffer))),
+            (.destination, try compiled.geometryDescriptor(result), result.buffer),
+        ]
+        if let bias {
+            let buffer = try AlignedBuffer(byteCount: bias.count * 4)
+            buffer.base.copyMemory(from: bias, byteCount: bias.count * 4)
+            operands.append((.bias, try MemoryDescriptor([bias.count], .float32), builder.buffer(.constant(buffer))))
+        }
+        if let addend { operands.append((.postOperand(0), try compiled.geometryDescriptor(addend), addend.buffer)) }
+        let name = addend == nil ? operation : operation.replacingFirst("+", with: "+Add+", orAppend: "+Add")
+        builder.append(compiled.primitive, name: self.name, operation: name, operands)
+    }
+}
+
+extension Attributes {
+    /// The residual first, then the activation.
+    fileprivate mutating func fuse(_ residual: StoredValue?, _ activation: Activation) throws(DNNLError) {
+        if let residual { postOperations.append(.add(try residual.descriptor())) }
+        if let eltwise = activation.postOperation { postOperations.append(.eltwise(eltwise)) }
+    }
+}
+
+extension String {
+    fileprivate func replacingFirst(_ character: Character, with text: String, orAppend suffix: String) -> String {
+        guard let index = firstIndex(of: character) else { return self + suffix }
+        return self[..<index] + text + self[self.index(after: index)...]
+    }
+}

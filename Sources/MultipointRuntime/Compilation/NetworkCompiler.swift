@@ -1,0 +1,194 @@
+import DNNL
+import MultipointGraph
+
+/// A network's structure with its decoded layers: what sessions are compiled from. Immutable, shared between threads.
+public final class PreparedNetwork: Sendable {
+    /// Without weights: those are in `layers`.
+    public let network: Network
+    public let layers: [String: PreparedLayer]
+
+    /// Decodes every layer of the network that is not given.
+    public init(_ network: Network, layers given: [String: PreparedLayer] = [:]) {
+        var bare = network
+        var prepared: [String: PreparedLayer] = [:]
+        for (name, layer) in network.layers {
+            let ready = given[name] ?? PreparedLayer(layer)
+            prepared[name] = ready
+            bare.layers[name] = ready.layer
+        }
+        self.network = bare
+        layers = prepared
+    }
+}
+
+/// Layouts of a program's inputs and outputs in the caller's memory.
+struct ProgramInterface: Hashable {
+    var batch: Int
+    var inputs: [Layout]
+    var outputs: [Layout]
+}
+
+/// Compiles a network for one batch size into a program. Externals are the inputs, then the outputs.
+struct NetworkCompiler {
+    let prepared: PreparedNetwork
+    let builder: ProgramBuilder
+    let shapes: [String: [Int]]
+    let outputNames: [String]
+    /// Where each value is, in the form it was produced in.
+    var values: [String: StoredValue] = [:]
+    /// Conversions made so far, so that several readers share one.
+    private var conversions: [Conversion: StoredValue] = [:]
+    /// For each value the packed layers that read it, and whether anything else does.
+    private var layerReaders: [String: [String]] = [:]
+    private var otherReaders: Set<String> = []
+
+    private struct Conversion: Hashable {
+        var value: String
+        var layout: Layout
+        var type: ElementType
+        var quantization: AffineQuantization?
+    }
+
+    var network: Network { prepared.network }
+
+    static func compile(
+        _ prepared: PreparedNetwork, _ interface: ProgramInterface, outputs: [String], threads: Int
+    ) throws -> Program {
+        let shapes: [String: [Int]]
+        do { shapes = try prepared.network.shapes(batch: interface.batch) } catch {
+            throw RuntimeError(.invalidArgument, "batch \(interface.batch): \(error)")
+        }
+        var compiler = NetworkCompiler(
+            prepared: prepared, builder: ProgramBuilder(threads: threads), shapes: shapes, outputNames: outputs)
+        try compiler.run(interface)
+        return try compiler.builder.finish()
+    }
+
+    private init(prepared: PreparedNetwork, builder: ProgramBuilder, shapes: [String: [Int]], outputNames: [String]) {
+        self.prepared = prepared
+        self.builder = builder
+        self.shapes = shapes
+        self.outputNames = outputNames
+    }
+
+    private mutating func run(_ interface: ProgramInterface) throws {
+        for (index, input) in network.inputs.enumerated() {
+            values[input.name] = StoredValue(
+                shape: input.shape(batch: interface.batch), layout: interface.inputs[index], type: .float32,
+                buffer: builder.buffer(.external(index)))
+        }
+        let nodes = network.fused(keeping: Set(outputNames), shapes: shapes)
+        noteReaders(nodes)
+        for node in nodes {
+            switch node {
+            case .absorbed: continue
+            case .single(let node): try placing("node `\(node.name)`") { try emit(node) }
+            case .layer(let group, let name): try placing("layer `\(name)`") { try emit(group, name: name) }
+            }
+        }
+        for (index, name) in outputNames.enumerated() {
+            let value = try value(name)
+            let destination = StoredValue(
+                shape: value.shape, layout: interface.outputs[index], type: .float32,
+                buffer: builder.buffer(.external(network.inputs.count + index)))
+            _ = try builder.converted(
+                value, to: interface.outputs[index], .float32, name: name, into: destination)
+        }
+    }
+
+    // MARK: values
+
+    func shape(_ name: String) throws(RuntimeError) -> [Int] {
+        guard let shape = shapes[name] else { throw RuntimeError(.invalidArgument, "value `\(name)` has no known shape") }
+        return shape
+    }
+
+    func value(_ name: String) throws(RuntimeError) -> StoredValue {
+        guard let value = values[name] else { throw RuntimeError(.invalidArgument, "value `\(name)` is not produced by any node") }
+        return value
+    }
+
+    /// The value as float in a layout.
+    mutating func float(_ name: String, _ layout: Layout) throws -> StoredValue {
+        try converted(name, layout, .float32, nil)
+    }
+
+    /// The value in the layout of images: channels last where it has four dimensions.
+    mutating func image(_ name: String) throws -> StoredValue {
+        try float(name, shape(name).count == 4 ? .channelsLast : .dense)
+    }
+
+    private mutating func converted(
+        _ name: String, _ layout: Layout, _ type: ElementType, _ quantization: AffineQuantization?
+    ) throws -> StoredValue {
+        let key = Conversion(value: name, layout: layout, type: type, quantization: quantization)
+        if let known = conversions[key] { return known }
+        let result = try builder.converted(value(name), to: layout, type, quantization, name: name)
+        conversions[key] = result
+        return result
+    }
+
+    // MARK: layers
+
+    private mutating func noteReaders(_ nodes: [FusedNode]) {
+        otherReaders = Set(outputNames)
+        for node in nodes {
+            switch node {
+            case .absorbed: break
+            case .single(let node): otherReaders.formUnion(node.inputs)
+            case .layer(let group, _):
+                layerReaders[group.input, default: []].append(group.layer)
+                if let residual = group.residual { otherReaders.insert(residual) }
+            }
+        }
+    }
+
+    /// A layer's result is stored in 8 bits where only packed layers read it, all with the same quantization.
+    private func storage(of output: String) -> LayerDestination {
+        guard !otherReaders.contains(output), let readers = layerReaders[output] else { return .float }
+        let wanted = Set(readers.map { prepared.layers[$0]?.rows == nil ? nil : inputQuantization($0, of: output) })
+        guard wanted.count == 1, case .some(.some(let quantization)) = wanted.first else { return .float }
+        return LayerDestination(type: .uint8, quantization: quantization)
+    }
+
+    private func inputQuantization(_ layer: String, of value: String) -> AffineQuantization? {
+        prepared.layers[layer]?.layer.inputQuantization ?? network.quantization[value]
+    }
+
+    private mutating func emit(_ group: FusedLayer, name: String) throws {
+        guard let layer = prepared.layers[group.layer] else {
+            throw RuntimeError(.invalidArgument, "layer `\(group.layer)` has no weights")
+        }
+        let shape = try self.shape(group.input)
+        let geometry = try ConvolutionGeometry(layer.layer, input: shape)
+        let compiler = LayerCompiler(
+            builder: builder, layer: layer, geometry: geometry, inputQuantization: inputQuantization(group.layer, of: group.input),
+            activation: group.activation, name: name)
+        var source = try layerInput(group.input, layer, compiler.inputQuantization)
+        source.shape = geometry.inputShape
+        var residual: StoredValue?
+        if let name = group.residual {
+            residual = try layerInput(name, layer, nil)
+            residual?.shape = geometry.outputShape(channels: layer.layer.channels)
+            residual?.layout = .channelsLast
+        }
+        if source.shape.count != shape.count { source.layout = .channelsLast }
+        var result = try compiler.emit(source, residual: residual, storage(of: group.output))
+        result.shape = geometry.resultShape(layer.layer, input: shape, channels: layer.layer.channels)
+        if result.shape.count != 4 { result.layout = .dense }
+        values[group.output] = result
+    }
+
+    /// A layer's operand: 8-bit for packed layers, float otherwise; channels last for convolutions.
+    private mutating func layerInput(
+        _ name: String, _ layer: PreparedLayer, _ quantization: AffineQuantization?
+    ) throws -> StoredValue {
+        let layout: Layout =
+            switch layer.layer.operation {
+            case .convolution: .channelsLast
+            case .gemm: .dense
+            }
+        guard layer.rows != nil, let quantization else { return try float(name, layout) }
+        return try converted(name, layout, .uint8, quantization)
+    }
+}

@@ -1,0 +1,88 @@
+import DNNL
+import MultipointGraph
+
+/// Order of a tensor's elements in memory.
+public enum Layout: Hashable, Sendable {
+    /// C order of the ONNX dimensions (NCHW).
+    case dense
+    /// Axis 1 last (NHWC).
+    case channelsLast
+}
+
+/// A tensor of the program: logical shape, how it is stored, and where.
+struct StoredValue: Sendable {
+    var shape: [Int]
+    var layout: Layout
+    var type: ElementType
+    /// Of u8 values.
+    var quantization: AffineQuantization?
+    var buffer: BufferID
+
+    var count: Int { shape.reduce(1, *) }
+
+    var strides: [Int] {
+        switch layout {
+        case .dense: MemoryDescriptor.denseStrides(shape)
+        case .channelsLast: MemoryDescriptor.channelsLastStrides(shape)
+        }
+    }
+
+    /// Whether both layouts are the same order of elements.
+    var layoutsAgree: Bool {
+        shape.count < 3 || shape[1] == 1 || shape[2...].allSatisfy { $0 == 1 }
+    }
+
+    func descriptor() throws(DNNLError) -> MemoryDescriptor {
+        try MemoryDescriptor(shape, type, strides: strides)
+    }
+}
+
+extension ProgramBuilder {
+    /// A new value in the arena.
+    func value(
+        _ shape: [Int], _ layout: Layout, _ type: ElementType, _ quantization: AffineQuantization? = nil
+    ) throws(RuntimeError) -> StoredValue {
+        guard let count = elementCount(of: shape), count <= Int(Int32.max) else {
+            throw RuntimeError(.unsupported, "a tensor of shape \(shape) has more than 2³¹ − 1 elements")
+        }
+        let buffer = buffer(.arena(byteCount: count * type.byteCount))
+        return StoredValue(shape: shape, layout: layout, type: type, quantization: quantization, buffer: buffer)
+    }
+
+    /// The value in another layout, type or quantization, through one reorder; itself if nothing changes.
+    func converted(
+        _ value: StoredValue, to layout: Layout, _ type: ElementType, _ quantization: AffineQuantization? = nil, name: String,
+        into destination: StoredValue? = nil
+    ) throws -> StoredValue {
+        let sameLayout = value.layout == layout || value.layoutsAgree
+        if destination == nil, sameLayout, value.type == type, value.quantization == quantization {
+            var same = value
+            same.layout = layout
+            return same
+        }
+        if value.type == .uint8, type == .uint8, value.quantization != quantization {
+            let real = try converted(value, to: layout, .float32, name: name)
+            return try converted(real, to: layout, type, quantization, name: name, into: destination)
+        }
+        let result = try destination ?? self.value(value.shape, layout, type, quantization)
+        var attributes = Attributes()
+        if value.type == .uint8, type == .float32, let from = value.quantization {
+            attributes.scales = [from.scale]
+            attributes.sourceZeroPoint = Int32(from.zeroPoint)
+        } else if value.type == .float32, type == .uint8, let to = quantization {
+            attributes.scales = [1 / to.scale]
+            attributes.destinationZeroPoint = Int32(to.zeroPoint)
+        }
+        let operation =
+            switch (value.type, type) {
+            case (.float32, .uint8): "quantize"
+            case (.uint8, .float32): "dequantize"
+            default: "reorder"
+            }
+        let (from, to) = (try value.descriptor(), try result.descriptor())
+        append(
+            try reorder(from: from, to: to, attributes), name: name, operation: operation,
+            [(.source, from, value.buffer), (.destination, to, result.buffer)])
+        return result
+    }
+}

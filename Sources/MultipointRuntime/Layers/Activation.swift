@@ -1,0 +1,45 @@
+import DNNL
+import Glibc
+
+/// An activation that can be fused to a layer.
+public enum Activation: Hashable, Sendable {
+    case identity
+    case relu
+    case leakyRelu(alpha: Float)
+    case clip(minimum: Float, maximum: Float)
+    case sigmoid
+
+    /// The same as oneDNN's post-operation; nil for identity.
+    var postOperation: PostOperation.Eltwise? {
+        switch self {
+        case .identity: nil
+        case .relu: .relu(alpha: 0)
+        case .leakyRelu(let alpha): .relu(alpha: alpha)
+        case .clip(let minimum, let maximum): .clip(minimum: minimum, maximum: maximum)
+        case .sigmoid: .sigmoid
+        }
+    }
+
+    /// ONNX's name of the operator.
+    var operatorName: String? {
+        switch self {
+        case .identity: nil
+        case .relu: "Relu"
+        case .leakyRelu: "LeakyRelu"
+        case .clip: "Clip"
+        case .sigmoid: "Sigmoid"
+        }
+    }
+
+    /// In place over `count` values.
+    @inline(__always)
+    func apply(_ values: UnsafeMutablePointer<Float>, _ count: Int) {
+        switch self {
+        case .identity: break
+        case .relu: for index in 0..<count { values[index] = max(values[index], 0) }
+        case .leakyRelu(let alpha): for index in 0..<count { values[index] = values[index] < 0 ? alpha * values[index] : values[index] }
+        case .clip(let minimum, let maximum): for index in 0..<count { values[index] = min(max(values[index], minimum), maximum) }
+        case .sigmoid: for index in 0..<count { values[index] = 1 / (1 + expf(-values[index])) }
+        }
+    }
+}

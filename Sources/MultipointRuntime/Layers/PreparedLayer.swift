@@ -1,0 +1,62 @@
+import DNNL
+import MultipointGraph
+import Synchronization
+
+/// A layer decoded for execution, shared by every plan and session that runs it.
+public final class PreparedLayer: Sendable {
+    public enum Weights: Sendable {
+        case rows(LayerRows)
+        /// In C order of the layer's shape.
+        case float([Float])
+    }
+
+    /// The layer without its weights: name, operator, shape, bias, quantization.
+    public let layer: Layer
+    public let weights: Weights
+    let cache = WeightCache()
+
+    /// - Parameter layer: has passed `Layer.validate`.
+    public init(_ layer: Layer) {
+        var bare = layer
+        switch layer.weights {
+        case .packed(let packed): weights = .rows(LayerRows(packed))
+        case .float(let values): weights = .float(values)
+        }
+        bare.weights = .float([])
+        self.layer = bare
+    }
+
+    public var rows: LayerRows? {
+        if case .rows(let rows) = weights { rows } else { nil }
+    }
+
+    /// How the layer will run, in words.
+    public var execution: String {
+        guard let rows else { return "one float convolution" }
+        if rows.extraCount == 0 { return "one convolution" }
+        if layer.group == 1 { return "one convolution with \(rows.extraCount) extra rows, summed" }
+        return "\(rows.depth) convolutions, summed"
+    }
+}
+
+/// Weights in the layouts that oneDNN chose, made once per layout and shared.
+final class WeightCache: Sendable {
+    struct Key: Equatable {
+        /// Which of the layer's weight arrays: 0 for all rows or the first of each channel, then the further ones.
+        var part: Int
+        var isDense: Bool
+        var descriptor: MemoryDescriptor
+    }
+
+    private let entries = Mutex<[(key: Key, buffer: ConstantBuffer)]>([])
+
+    /// The cached buffer for a key, or a new one that `make` fills.
+    func buffer(_ key: Key, _ make: () throws -> ConstantBuffer) throws -> ConstantBuffer {
+        try entries.withLock { entries in
+            if let found = entries.first(where: { $0.key == key }) { return found.buffer }
+            let buffer = try make()
+            entries.append((key, buffer))
+            return buffer
+        }
+    }
+}

@@ -1,0 +1,68 @@
+import DNNL
+
+/// Why something cannot be compiled or run, in the caller's words.
+public struct RuntimeError: Error, Equatable, CustomStringConvertible, Sendable {
+    public enum Kind: Sendable {
+        case invalidArgument
+        case unsupported
+        case outOfMemory
+        /// The process was forked after a run with several threads.
+        case forked
+        case unsupportedMachine
+        /// oneDNN refused something that it should accept.
+        case dnnl
+    }
+
+    public var kind: Kind
+    public var description: String
+
+    public init(_ kind: Kind, _ description: String) {
+        self.kind = kind
+        self.description = description
+    }
+
+    /// A oneDNN failure with the place where it happened.
+    init(_ error: DNNLError, in place: String) {
+        let kind: Kind =
+            switch error.reason {
+            case .outOfMemory: .outOfMemory
+            case .unimplemented: .unsupported
+            case .other: .dnnl
+            }
+        self.init(kind, "\(place): \(error)")
+    }
+}
+
+/// Runs `body`; oneDNN's errors get the place, others pass through.
+func placing<R>(_ place: @autoclosure () -> String, _ body: () throws -> R) throws -> R {
+    do {
+        return try body()
+    } catch let error as DNNLError {
+        throw RuntimeError(error, in: place())
+    }
+}
+
+/// Refuses machines that oneDNN's integer kernels cannot run on.
+func requireSupportedMachine() throws(RuntimeError) {
+    guard Machine.isSupported else {
+        throw RuntimeError(.unsupportedMachine, "this CPU lacks SSE4.1, which the integer kernels need")
+    }
+}
+
+/// Refuses to wait for worker threads that a fork has left behind.
+@inline(__always)
+func requireThreads(_ count: Int) throws(RuntimeError) {
+    if count > 1, Threads.wereLostInFork {
+        throw RuntimeError(
+            .forked, "this process was forked after a run with several threads; only plans and sessions of 1 thread can run here")
+    }
+}
+
+/// A requested thread count: 0 is what OpenMP would use on this thread, or 1 in a forked child that has lost its workers.
+func resolvedThreads(_ requested: Int) throws(RuntimeError) -> Int {
+    guard (0...1024).contains(requested) else {
+        throw RuntimeError(.invalidArgument, "threads: 0 to 1024 expected, found \(requested)")
+    }
+    if requested > 0 { return requested }
+    return Threads.wereLostInFork ? 1 : max(1, Threads.current)
+}

@@ -1,0 +1,123 @@
+import DNNL
+import MultipointGraph
+
+/// A network compiled for a largest batch and a thread count, with all memory that a run needs. One thread at a time.
+public final class Session {
+    public let prepared: PreparedNetwork
+    public let maximumBatch: Int
+    public let threads: Int
+    /// Names of the values that a run returns.
+    public let outputNames: [String]
+
+    private var executions: [ProgramInterface: Execution] = [:]
+    private var arena: AlignedBuffer
+    private let largest: Program
+
+    /// Compiles the largest batch.
+    /// - Parameters:
+    ///   - threads: 0 means what OpenMP would use on this thread.
+    ///   - outputs: any values of the network, instead of its outputs.
+    public init(_ prepared: PreparedNetwork, maximumBatch: Int, threads: Int = 0, outputs: [String]? = nil) throws {
+        try requireSupportedMachine()
+        self.prepared = prepared
+        self.maximumBatch = maximumBatch
+        self.threads = try resolvedThreads(threads)
+        outputNames = outputs ?? prepared.network.outputs.map(\.name)
+        guard (1...65_536).contains(maximumBatch) else {
+            throw RuntimeError(.invalidArgument, "maximum batch: 1 to 65536 expected, found \(maximumBatch)")
+        }
+        try requireThreads(self.threads)
+        let batch = prepared.network.hasFixedBatch ? 1 : maximumBatch
+        guard batch == maximumBatch else {
+            throw RuntimeError(
+                .invalidArgument, "maximum batch \(maximumBatch): network `\(prepared.network.name)` has a fixed batch size")
+        }
+        let interface = ProgramInterface(
+            batch: batch, inputs: prepared.network.inputs.map { _ in .dense }, outputs: outputNames.map { _ in .dense })
+        let execution = try Session.compile(prepared, interface, outputNames, self.threads)
+        executions[interface] = execution
+        largest = execution.program
+        arena = try AlignedBuffer(byteCount: execution.program.arenaByteCount)
+    }
+
+    /// For tools and tests: prepares the network and compiles it.
+    public convenience init(network: Network, maximumBatch: Int, threads: Int = 0, outputs: [String]? = nil) throws {
+        try self.init(PreparedNetwork(network), maximumBatch: maximumBatch, threads: threads, outputs: outputs)
+    }
+
+    private static func compile(
+        _ prepared: PreparedNetwork, _ interface: ProgramInterface, _ outputs: [String], _ threads: Int
+    ) throws -> Execution {
+        try Threads.with(threads) {
+            let program = try NetworkCompiler.compile(prepared, interface, outputs: outputs, threads: threads)
+            return try placing("network `\(prepared.network.name)`") { try Execution(program) }
+        }
+    }
+
+    /// Bytes of activations, conversions and scratchpads for the largest batch.
+    public var arenaByteCount: Int { arena.byteCount }
+
+    /// What a run of the largest batch does, in order.
+    public var steps: [(name: String, operation: String, implementation: String)] {
+        largest.steps.map { ($0.name, $0.operation, $0.implementation) }
+    }
+
+    /// Runs a batch. Inputs and outputs are float tensors in the caller's memory, in the order of `network.inputs` and
+    /// `outputNames`; the shapes are those that `network.shapes(batch:)` gives. Memory needs no alignment.
+    ///
+    /// A combination of batch size and layouts is compiled when first seen; after that nothing is allocated.
+    public func run(
+        batch: Int, inputs: UnsafeBufferPointer<ExternalTensor>, outputs: UnsafeBufferPointer<ExternalTensor>
+    ) throws {
+        try requireThreads(threads)
+        let execution = try self.execution(batch: batch, inputs, outputs)
+        try withUnsafeTemporaryAllocation(of: UnsafeMutableRawPointer.self, capacity: inputs.count + outputs.count) { externals in
+            for (index, tensor) in inputs.enumerated() { externals.initializeElement(at: index, to: tensor.data) }
+            for (index, tensor) in outputs.enumerated() { externals.initializeElement(at: inputs.count + index, to: tensor.data) }
+            try placing("network `\(prepared.network.name)`") {
+                try execution.run(arena: arena.base, externals: UnsafeBufferPointer(externals))
+            }
+        }
+    }
+
+    private var lastExecution: (batch: Int, execution: Execution)?
+
+    private func execution(
+        batch: Int, _ inputs: UnsafeBufferPointer<ExternalTensor>, _ outputs: UnsafeBufferPointer<ExternalTensor>
+    ) throws -> Execution {
+        let allDense = inputs.allSatisfy { $0.layout == .dense } && outputs.allSatisfy { $0.layout == .dense }
+        if allDense, let last = lastExecution, last.batch == batch { return last.execution }
+        guard (1...maximumBatch).contains(batch) else {
+            throw RuntimeError(.invalidArgument, "batch: 1 to \(maximumBatch) expected, found \(batch)")
+        }
+        let interface = ProgramInterface(batch: batch, inputs: inputs.map(\.layout), outputs: outputs.map(\.layout))
+        let execution: Execution
+        if let known = executions[interface] {
+            execution = known
+        } else {
+            execution = try Session.compile(prepared, interface, outputNames, threads)
+            if execution.program.arenaByteCount > arena.byteCount {
+                arena = try AlignedBuffer(byteCount: execution.program.arenaByteCount)
+            }
+            executions[interface] = execution
+        }
+        if allDense { lastExecution = (batch, execution) }
+        return execution
+    }
+}
+
+/// A float tensor of the caller's.
+public struct ExternalTensor {
+    public var data: UnsafeMutableRawPointer
+    public var layout: Layout
+
+    public init(data: UnsafeMutableRawPointer, layout: Layout = .dense) {
+        self.data = data
+        self.layout = layout
+    }
+}
+
+extension Network {
+    /// Whether no input leaves the batch size open.
+    public var hasFixedBatch: Bool { !inputs.contains { $0.shape.contains(.batch) } }
+}
