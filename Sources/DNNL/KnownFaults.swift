@@ -8,6 +8,9 @@ enum KnownFaults {
     }
 }
 
-/// Whether a full-tensor addition may be fused to a convolution of this many groups. With groups, oneDNN 2.6 adds the wrong elements in
-/// the gemm implementation, and in the depthwise ones where the channels do not fill the last vector.
-public func canFuseAddition(groups: Int) -> Bool { groups == 1 }
+extension Primitive {
+    /// Whether this convolution adds the right elements when a full tensor is fused to it. The gemm implementations of oneDNN 2.6 do not
+    /// (float: dilated and strided kernels; integer: with groups), nor do depthwise ones where the channels do not fill the last vector:
+    /// with groups, do not fuse at all.
+    public var canFuseAddition: Bool { !implementation.contains("gemm") }
+}

@@ -95,16 +95,15 @@ extension multipoint_level {
         guard (2...256).contains(size), size & (size - 1) == 0 else {
             throw CallError.invalid("level \(index): codebook_size is \(size); 2, 4, 8, ... 256 is expected")
         }
-        let bits = size.trailingZeroBitCount
-        let bytesPerVector = (length * bits + 7) / 8
-        guard codes_byte_count == vectors * bytesPerVector else {
+        let packing = BitPacking(bits: size.trailingZeroBitCount, vectorLength: length)
+        guard codes_byte_count == vectors * packing.vectorByteCount else {
             throw CallError.invalid(
-                "level \(index): \(vectors) vectors of \(bytesPerVector) bytes expected, codes_byte_count is \(codes_byte_count)")
+                "level \(index): \(vectors) vectors of \(packing.vectorByteCount) bytes expected, codes_byte_count is \(codes_byte_count)")
         }
         let book = Array(UnsafeBufferPointer(start: try required(codebook, "levels->codebook"), count: size))
         guard vectors > 0 else { return PackedWeights.Level(codebook: book, codes: []) }
         let packed = UnsafeRawBufferPointer(start: try required(codes, "levels->codes"), count: codes_byte_count)
         return PackedWeights.Level(
-            codebook: book, codes: BitPacking.unpack(packed, bits: bits, vectors: vectors, length: length))
+            codebook: book, codes: packing.unpack(packed, vectors: vectors))
     }
 }

@@ -1,12 +1,13 @@
 /// A network as a file states it: ONNX operators and attributes by name, nothing interpreted yet.
 ///
 /// Both the ONNX importer and the packed file's reader produce one; `Network.init(definition:layers:)` gives it meaning.
-public struct GraphDefinition: Sendable {
+public struct GraphDefinition: Equatable, Sendable {
     public var name: String
     /// The version of the default ONNX operator set that the nodes are written in.
     public var operatorSet: Int
     /// Inputs that the caller provides (initializers are not among them).
     public var inputs: [ValueInfo]
+    /// A shape may be left out (`[]`), and so may a dimension (`.fixed(0)`); what is stated is checked against what is computed.
     public var outputs: [ValueInfo]
     /// In any order.
     public var nodes: [NodeDefinition]

@@ -11,3 +11,10 @@ public struct GraphError: Error, Equatable, CustomStringConvertible, Sendable {
         self.kind = kind
     }
 }
+
+extension GraphError {
+    /// An error at a node: "node `conv1`: ...".
+    init(node: String, _ problem: String, kind: Kind = .invalid) {
+        self.init("node `\(node)`: \(problem)", kind: kind)
+    }
+}

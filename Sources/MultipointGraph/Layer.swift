@@ -81,7 +81,20 @@ extension Layer {
     /// Checks everything that does not need the input's shape: ranks, positive sizes, products, groups, counts, finite numbers.
     /// - Throws: `GraphError` naming the layer.
     public func validate() throws(GraphError) {
-        func fail(_ problem: String) -> GraphError { GraphError("layer `\(name)`: \(problem)") }
+        try validateShape()
+        let count = elementCount(of: shape) ?? 0
+        if let bias, bias.count != channels { throw fail("\(channels) biases expected, found \(bias.count)") }
+        if let bias, let index = bias.firstIndex(where: { !$0.isFinite }) { throw fail("bias \(index) is \(bias[index])") }
+        for (what, quantization) in [("input", inputQuantization), ("output", outputQuantization)] {
+            if let scale = quantization?.scale, !(scale.isFinite && scale > 0) {
+                throw fail("\(what) scale \(scale): a finite positive number is expected")
+            }
+        }
+        try validateWeights(count: count)
+    }
+
+    /// The part of `validate()` that does not look at weights and biases: rank, sizes and attributes.
+    func validateShape() throws(GraphError) {
         guard let count = elementCount(of: shape), count > 0, count <= Layer.maximumWeightCount else {
             throw fail("shape \(shape): positive sizes with a product up to \(Layer.maximumWeightCount) are expected")
         }
@@ -92,22 +105,16 @@ extension Layer {
             guard shape.count == 4 else {
                 throw fail("shape \(shape): Conv weights have 4 dimensions (out, in / group, height, width)")
             }
-            try validate(attributes, fail: fail)
+            try validate(attributes)
         }
-        if let bias, bias.count != channels { throw fail("\(channels) biases expected, found \(bias.count)") }
-        if let bias, let index = bias.firstIndex(where: { !$0.isFinite }) { throw fail("bias \(index) is \(bias[index])") }
-        for (what, quantization) in [("input", inputQuantization), ("output", outputQuantization)] {
-            if let scale = quantization?.scale, !(scale.isFinite && scale > 0) {
-                throw fail("\(what) scale \(scale): a finite positive number is expected")
-            }
-        }
-        try validateWeights(count: count, fail: fail)
     }
+
+    private func fail(_ problem: String) -> GraphError { GraphError("layer `\(name)`: \(problem)") }
 
     /// More weights than any real layer has; keeps products of sizes far from overflow.
     public static let maximumWeightCount = 1 << 31
 
-    private func validate(_ attributes: ConvolutionAttributes, fail: (String) -> GraphError) throws(GraphError) {
+    private func validate(_ attributes: ConvolutionAttributes) throws(GraphError) {
         let sane = 1...(1 << 20)
         guard attributes.strides.count == 2, attributes.strides.allSatisfy(sane.contains) else {
             throw fail("strides \(attributes.strides): two numbers from 1 are expected")
@@ -126,7 +133,7 @@ extension Layer {
         }
     }
 
-    private func validateWeights(count: Int, fail: (String) -> GraphError) throws(GraphError) {
+    private func validateWeights(count: Int) throws(GraphError) {
         switch weights {
         case .float(let values):
             guard values.count == count else { throw fail("\(count) weights expected for shape \(shape), found \(values.count)") }

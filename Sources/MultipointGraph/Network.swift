@@ -1,5 +1,5 @@
 /// A network ready to be compiled: typed operations in execution order, weighted layers beside them.
-public struct Network: Sendable {
+public struct Network: Equatable, Sendable {
     public var name: String
     public var inputs: [ValueInfo]
     public var outputs: [ValueInfo]

@@ -21,8 +21,10 @@ extension Session {
         let outputStorage = try sizes.map { try AlignedBuffer(byteCount: $0 * 4) }
         for (values, buffer) in zip(inputs, inputStorage) { buffer.base.copyMemory(from: values, byteCount: values.count * 4) }
         let (sources, destinations) = (inputStorage.map { ExternalTensor(data: $0.base) }, outputStorage.map { ExternalTensor(data: $0.base) })
-        try sources.withUnsafeBufferPointer { sources in
-            try destinations.withUnsafeBufferPointer { try run(batch: batch, inputs: sources, outputs: $0) }
+        try withExtendedLifetime((inputStorage, outputStorage)) {
+            try sources.withUnsafeBufferPointer { sources in
+                try destinations.withUnsafeBufferPointer { try run(batch: batch, inputs: sources, outputs: $0) }
+            }
         }
         return zip(outputStorage, sizes).map { buffer, count in
             Array(UnsafeBufferPointer(start: buffer.base.assumingMemoryBound(to: Float.self), count: count))

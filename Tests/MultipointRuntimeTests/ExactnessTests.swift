@@ -134,6 +134,42 @@ final class ExactnessTests: XCTestCase {
         }
     }
 
+    /// Layers kept in float, with float inputs, against float64 loops.
+    func testFloatLayersMatchDoubleArithmetic() throws {
+        var generator = SeededGenerator(seed: 3)
+        for number in 0..<200 {
+            let random = RandomLayer(&generator)
+            let weights = (0..<random.layer.shape.reduce(1, *)).map { _ in Float.random(in: -1...1, using: &generator) }
+            var layer = random.layer
+            layer.weights = .float(weights)
+            let layout: Layout = Bool.random(using: &generator) ? .dense : .channelsLast
+            let withResidual = Bool.random(using: &generator)
+            let port = Plan.Port(type: .float32, layout: layout)
+            let plan = try Plan(
+                PreparedLayer(layer), sourceShape: random.inputShape, source: .init(type: .float32, layout: .dense),
+                residual: withResidual ? port : nil, destination: port, activation: .relu, threads: 1 + number % 2)
+            // Small integers, so that the loop over bytes serves here too.
+            let input = (0..<random.inputShape.reduce(1, *)).map { _ in UInt8.random(in: 0...255, using: &generator) }
+            let count = plan.destinationShape.reduce(1, *)
+            let residual = withResidual ? (0..<count).map { _ in Float.random(in: -200...200, using: &generator) } : nil
+            let source = input.map { Float($0) - 128 }.flatMap { withUnsafeBytes(of: $0, Array.init) }
+            let found = try run(plan, source, residual: residual, as: Float.self)
+            let order = memoryOrder(plan.destinationShape, layout)
+            var worst = 0.0
+            ReferenceLayer.forEachOutput(random, input, 128, plan.destinationShape) { index, channel, pairs in
+                let start = channel * random.layer.rowLength
+                let place = order(index)
+                let addends = [Double(layer.bias?[channel] ?? 0), Double(residual?[place] ?? 0)]
+                    + pairs.map { Double(weights[start + $0.0]) * Double($0.1) }
+                let bound = addends.reduce(0) { $0 + abs($1) }
+                worst = max(worst, abs(Double(found[place]) - max(0, addends.reduce(0, +))) / (1e-5 * bound + 1e-30))
+            }
+            XCTAssertLessThanOrEqual(
+                worst, 1,
+                "layer \(number): \(layer.shape), input \(random.inputShape), \(random.attributes), residual \(withResidual), \(layout), \(plan.implementations)")
+        }
+    }
+
     private func apply(_ activation: Activation, _ value: Double) -> Double {
         switch activation {
         case .identity: value

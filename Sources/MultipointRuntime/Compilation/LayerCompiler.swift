@@ -47,7 +47,7 @@ struct LayerCompiler {
             }
             let input = try builder.converted(source, to: .channelsLast, .uint8, quantization, name: name)
             if wanted.type == .int32 { return try emitSums(input, rows, into: destination) }
-            if rows.extraCount == 0, canFuse(residual),
+            if rows.extraCount == 0, residual == nil || geometry.group == 1,
                 let result = try emitFolded(input, rows, residual: residual, wanted, into: destination)
             {
                 return result
@@ -70,28 +70,27 @@ struct LayerCompiler {
         into destination: StoredValue?
     ) throws -> StoredValue {
         let input = try builder.converted(source, to: .channelsLast, .float32, name: name)
-        guard canFuse(residual) else {
+        // oneDNN 2.6's float gemm convolution adds the wrong elements, so a residual is added in a pass of its own.
+        guard residual == nil else {
             let plain = try ConvolutionWeights.float(weights, layer).convolution(
                 geometry, bias: nil, source: .float32, destination: .float32, Attributes())
             return try emitSum([plain], input, extraChannels: [], residual: residual, wanted, into: destination)
         }
         let result = try self.result(.float, channels: channels, wanted.type == .float32 ? destination : nil)
         var attributes = Attributes()
-        let addend = try residual.map { try builder.converted($0, to: .channelsLast, .float32, name: name) }
-        try attributes.fuse(addend, activation)
+        try attributes.fuse(nil, activation)
         let bias = layer.layer.bias
         let convolution = try ConvolutionWeights.float(weights, layer).convolution(
             geometry, bias: bias?.count, source: .float32, destination: .float32, attributes)
-        try append(convolution, input, result, bias: bias, addend: addend)
+        try append(convolution, input, result, bias: bias, addend: nil)
         guard wanted.type == .uint8 else { return result }
         return try builder.converted(result, to: .channelsLast, .uint8, wanted.quantization, name: name, into: destination)
     }
 
-    private func canFuse(_ residual: StoredValue?) -> Bool { residual == nil || canFuseAddition(groups: geometry.group) }
-
     // MARK: one row per channel
 
-    /// One ordinary convolution. Nil where the bias does not survive oneDNN's division by the scale.
+    /// One ordinary convolution. Nil where the bias does not survive oneDNN's division by the scale, or a residual would be fused to an
+    /// implementation that gets it wrong.
     private func emitFolded(
         _ input: StoredValue, _ rows: LayerRows, residual: StoredValue?, _ wanted: LayerDestination,
         into destination: StoredValue?
@@ -110,10 +109,11 @@ struct LayerCompiler {
             attributes.postOperations.append(.eltwise(.linear(scale: 1 / quantization.scale, shift: 0)))
             attributes.destinationZeroPoint = Int32(quantization.zeroPoint)
         }
-        let result = try self.result(wanted, channels: channels, destination)
         let convolution = try ConvolutionWeights.best(rows, layer, geometry) { (weights) throws in
             try weights.convolution(geometry, bias: bias?.count, source: .uint8, destination: wanted.type, attributes)
         }
+        if addend != nil, !convolution.primitive.canFuseAddition { return nil }
+        let result = try self.result(wanted, channels: channels, destination)
         try append(convolution, input, result, bias: bias, addend: addend)
         return result
     }

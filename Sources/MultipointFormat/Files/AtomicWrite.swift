@@ -1,0 +1,59 @@
+import Glibc
+
+/// Writes a file so that its path has the old content or the new one, never a part: a temporary file in the same folder, made
+/// durable, then renamed. On failure nothing is left.
+func writeAtomically(_ bytes: [UInt8], to path: String) throws(PackedFileError) {
+    try placing("`\(path)`") { () throws(PackedFileError) in
+        guard !path.utf8.contains(0), !path.isEmpty else { throw PackedFileError(.io, "cannot be written: not a path") }
+        var status = stat()
+        // A rename would replace a device by a file.
+        if stat(path, &status) == 0, status.st_mode & S_IFMT != S_IFREG {
+            throw PackedFileError(.io, "cannot be written: not a regular file")
+        }
+        let (descriptor, temporary) = try temporaryFile(beside: path)
+        do throws(PackedFileError) {
+            defer { close(descriptor) }
+            try write(bytes, to: descriptor)
+            guard fsync(descriptor) == 0 else { throw .system("cannot be written") }
+        } catch {
+            unlink(temporary)
+            throw error
+        }
+        guard rename(temporary, path) == 0 else {
+            let error = PackedFileError.system("cannot be written")
+            unlink(temporary)
+            throw error
+        }
+        synchronizeFolder(of: path)
+    }
+}
+
+/// With the permissions that a new file of the user gets (`mkstemp` would make it private).
+private func temporaryFile(beside path: String) throws(PackedFileError) -> (Int32, String) {
+    for _ in 0..<100 {
+        let candidate = "\(path).\(String(UInt64.random(in: 0...UInt64.max), radix: 36)).part"
+        let descriptor = open(candidate, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
+        if descriptor >= 0 { return (descriptor, candidate) }
+        guard errno == EEXIST else { break }
+    }
+    throw .system("cannot be written")
+}
+
+private func write(_ bytes: [UInt8], to descriptor: Int32) throws(PackedFileError) {
+    var written = 0
+    while written < bytes.count {
+        let count = bytes[written...].withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
+        if count < 0, errno == EINTR { continue }
+        guard count > 0 else { throw .system("cannot be written") }
+        written += count
+    }
+}
+
+/// Makes the new name durable. A file system that cannot is no failure: the content is written.
+private func synchronizeFolder(of path: String) {
+    let folder = path.lastIndex(of: "/").map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
+    let descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    guard descriptor >= 0 else { return }
+    fsync(descriptor)
+    close(descriptor)
+}

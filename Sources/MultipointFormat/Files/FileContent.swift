@@ -1,0 +1,74 @@
+import Glibc
+
+/// A regular file, read into memory.
+///
+/// It is not mapped: if a mapped file is truncated while in use, the process dies of SIGBUS.
+final class FileContent {
+    let bytes: UnsafeRawBufferPointer
+
+    /// - Parameters:
+    ///   - check: sees the first nine bytes before the rest is read, and the file's size, to refuse other files early.
+    ///   - progress: from 0 to 1.
+    init(
+        path: String, check: (UnsafeRawBufferPointer, Int) throws(PackedFileError) -> Int, progress: PackedFile.Progress
+    ) throws(PackedFileError) {
+        guard !path.utf8.contains(0) else { throw PackedFileError(.io, "a path with a zero byte") }
+        // A named pipe would block without O_NONBLOCK.
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+        guard descriptor >= 0 else { throw .system("cannot be opened") }
+        defer { close(descriptor) }
+        let size = try FileContent.size(of: descriptor)
+        guard let memory = malloc(max(size, 1)) else {
+            throw PackedFileError(.io, "cannot be read: no memory for its \(size) bytes")
+        }
+        let buffer = UnsafeMutableRawBufferPointer(start: memory, count: size)
+        bytes = UnsafeRawBufferPointer(buffer)
+        // From here on, all properties being set, deinit frees the memory also if this throws.
+        let prefix = UnsafeMutableRawBufferPointer(rebasing: buffer[..<min(9, size)])
+        try FileContent.read(descriptor, into: prefix)
+        _ = try check(UnsafeRawBufferPointer(prefix), size)
+        let step = 1 << 23
+        for start in stride(from: prefix.count, to: size, by: step) {
+            try advance(progress, start, of: size)
+            try FileContent.read(
+                descriptor, into: UnsafeMutableRawBufferPointer(rebasing: buffer[start..<min(size, start + step)]))
+        }
+    }
+
+    deinit { free(UnsafeMutableRawPointer(mutating: bytes.baseAddress)) }
+
+    private static func size(of descriptor: Int32) throws(PackedFileError) -> Int {
+        var status = stat()
+        guard fstat(descriptor, &status) == 0 else { throw .system("cannot be read") }
+        guard status.st_mode & S_IFMT == S_IFREG else { throw PackedFileError(.io, "cannot be read: not a regular file") }
+        return Int(status.st_size)
+    }
+
+    private static func read(_ descriptor: Int32, into buffer: UnsafeMutableRawBufferPointer) throws(PackedFileError) {
+        var rest = buffer[...]
+        while !rest.isEmpty {
+            let target = UnsafeMutableRawBufferPointer(rebasing: rest)
+            let count = Glibc.read(descriptor, target.baseAddress, target.count)
+            if count < 0, errno == EINTR { continue }
+            guard count >= 0 else { throw .system("cannot be read") }
+            guard count > 0 else { throw PackedFileError(.io, "became shorter while it was read") }
+            rest = rest.dropFirst(count)
+        }
+    }
+}
+
+extension PackedFileError {
+    /// The system's reason is in `errno`.
+    static func system(_ problem: String) -> PackedFileError {
+        let reason = errno
+        return PackedFileError(.io, "\(problem): \(systemReason(reason))")
+    }
+}
+
+/// `strerror` is not safe with threads.
+func systemReason(_ code: Int32) -> String {
+    withUnsafeTemporaryAllocation(of: CChar.self, capacity: 256) { text in
+        guard let base = text.baseAddress, strerror_r(code, base, text.count) == 0 else { return "error \(code)" }
+        return String(cString: base)
+    }
+}

@@ -1,0 +1,19 @@
+/// The dtypes of safetensors.
+enum ElementType: String {
+    case bool = "BOOL"
+    case u8 = "U8", i8 = "I8", u16 = "U16", i16 = "I16", u32 = "U32", i32 = "I32", u64 = "U64", i64 = "I64"
+    case f16 = "F16", bf16 = "BF16", f32 = "F32", f64 = "F64", c64 = "C64"
+    case f8e4m3 = "F8_E4M3", f8e5m2 = "F8_E5M2", f8e8m0 = "F8_E8M0", f8e4m3fnuz = "F8_E4M3FNUZ", f8e5m2fnuz = "F8_E5M2FNUZ"
+    case f6e2m3 = "F6_E2M3", f6e3m2 = "F6_E3M2", f4 = "F4"
+
+    var bitWidth: Int {
+        switch self {
+        case .f4: 4
+        case .f6e2m3, .f6e3m2: 6
+        case .bool, .u8, .i8, .f8e4m3, .f8e5m2, .f8e8m0, .f8e4m3fnuz, .f8e5m2fnuz: 8
+        case .u16, .i16, .f16, .bf16: 16
+        case .u32, .i32, .f32: 32
+        case .u64, .i64, .f64, .c64: 64
+        }
+    }
+}

@@ -1,0 +1,191 @@
+/// ONNX nodes on their way to typed operations.
+///
+/// Nodes come in topological order; shapes are inferred for batch size 1 as they come, because some operators need them (padding
+/// by name, axes counted from the end).
+struct Translation {
+    let operatorSet: Int
+    /// How often nodes and the network's outputs use each value of the definition.
+    let useCounts: [String: Int]
+    /// Values whose quantization is known; they have to stay what they are.
+    let quantizedValues: Set<String>
+    private(set) var nodes: [Node] = []
+    /// Of inputs and results so far, for batch size 1.
+    private(set) var shapes: [String: [Int]] = [:]
+    private(set) var constants: [String: Tensor]
+    private(set) var layers: [String: Layer] = [:]
+    private(set) var layerOrder: [String] = []
+    /// Layers that came with the definition; they are what a file says and never changed.
+    private(set) var filedLayers: Set<String> = []
+    /// The node that computes a value.
+    private(set) var producers: [String: Int] = [:]
+    private var valueNames: UniqueNames
+    private var nodeNames: UniqueNames
+
+    init(_ definition: GraphDefinition, nodes: [NodeDefinition], layers: [Layer]) throws(GraphError) {
+        operatorSet = definition.operatorSet
+        useCounts = definition.useCounts(of: nodes)
+        quantizedValues = Set(definition.quantization.keys)
+        constants = definition.initializers
+        valueNames = UniqueNames(
+            definition.inputs.map(\.name) + definition.initializers.keys + definition.nodes.flatMap(\.outputs))
+        nodeNames = UniqueNames(nodes.lazy.filter { $0.operatorType != "Constant" }.map(\.name))
+        for input in definition.inputs {
+            try input.checkInput(batch: 1)
+            shapes[input.name] = input.shape(batch: 1)
+        }
+        for (name, tensor) in definition.initializers where elementCount(of: tensor.shape) != tensor.count {
+            throw GraphError("initializer `\(name)`: \(tensor.count) elements do not fit shape \(tensor.shape)")
+        }
+        for layer in layers {
+            try layer.validate()
+            guard self.layers[layer.name] == nil else { throw GraphError("two layers are called `\(layer.name)`") }
+            keep(layer)
+            filedLayers.insert(layer.name)
+        }
+    }
+
+    /// Appends what the node computes.
+    mutating func translate(_ node: NodeDefinition) throws(GraphError) {
+        guard node.domain.isEmpty || node.domain == "ai.onnx" else {
+            throw GraphError(
+                node: node.name, "operator `\(node.operatorType)` of domain `\(node.domain)`: only ONNX's default domain is supported",
+                kind: .unsupported)
+        }
+        guard let version = OperatorSet.sinceVersion(node.operatorType, in: operatorSet) else {
+            throw GraphError(
+                node: node.name,
+                "operator `\(node.operatorType)` (operator set \(operatorSet)) is not supported; supported are \(OperatorSet.supportedOperators)",
+                kind: .unsupported)
+        }
+        let reader = NodeReader(node: node, version: version)
+        for output in node.outputs.dropFirst() where useCounts[output] != nil && !output.isEmpty {
+            throw reader.unsupported("its output `\(output)` is used; only the first output is supported")
+        }
+        if let layer = node.layer { try filedLayer(reader, layer) } else { try translate(reader) }
+    }
+
+    private mutating func translate(_ reader: NodeReader) throws(GraphError) {
+        switch reader.node.operatorType {
+        case "Add": try add(reader)
+        case "AveragePool": try averagePool(reader)
+        case "BatchNormalization": try batchNormalization(reader)
+        case "Clip": try clip(reader)
+        case "Concat": try concat(reader)
+        case "Constant": try constant(reader)
+        case "Conv": try convolution(reader)
+        case "Div": try divide(reader)
+        case "Dropout": try dropout(reader)
+        case "Flatten": try flatten(reader)
+        case "Gemm": try gemm(reader)
+        case "GlobalAveragePool": try unary(.globalAveragePool, reader)
+        case "Identity": try identity(reader)
+        case "LeakyRelu": try leakyRelu(reader)
+        case "MatMul": try matrixProduct(reader)
+        case "MaxPool": try maxPool(reader)
+        case "Mul": try multiply(reader)
+        case "Pad": try pad(reader)
+        case "Relu": try unary(.relu, reader)
+        case "Reshape": try reshape(reader)
+        case "Sigmoid": try unary(.sigmoid, reader)
+        case "Slice": try slice(reader)
+        case "Softmax": try softmax(reader)
+        case "Squeeze": try squeeze(reader)
+        case "Sub": try subtract(reader)
+        case "Transpose": try transpose(reader)
+        case "Unsqueeze": try unsqueeze(reader)
+        default: throw reader.unsupported("this operator is not supported")
+        }
+    }
+}
+
+// What the families of operators build with.
+extension Translation {
+    /// Appends a node and infers its shape.
+    /// - Parameter name: nil for the reader's node itself.
+    mutating func emit(
+        _ operation: Operation, _ reader: NodeReader, name: String? = nil, inputs: [String], output: String? = nil
+    ) throws(GraphError) {
+        let node = Node(name: name ?? reader.name, operation: operation, inputs: inputs, output: output ?? reader.output)
+        shapes[node.output] = try node.outputShape(shapes: shapes, constants: constants, layers: layers)
+        producers[node.output] = nodes.count
+        nodes.append(node)
+    }
+
+    /// An operation with one input and no attributes.
+    mutating func unary(_ operation: Operation, _ reader: NodeReader) throws(GraphError) {
+        try reader.allowAttributes()
+        try reader.checkInputCount(1...1)
+        try emit(operation, reader, inputs: [try operand(0, reader).name])
+    }
+
+    /// A computed input.
+    func operand(_ index: Int, _ reader: NodeReader) throws(GraphError) -> Operand {
+        guard index < reader.node.inputs.count, !reader.node.inputs[index].isEmpty else {
+            throw reader.fail("input \(index) is missing")
+        }
+        let name = reader.node.inputs[index]
+        guard let shape = shapes[name] else {
+            throw reader.unsupported("input `\(name)` is a constant; a computed value expected")
+        }
+        return Operand(name: name, shape: shape)
+    }
+
+    /// A constant input, or nil if it is left out.
+    func constantInput(_ index: Int, _ what: String, _ reader: NodeReader) throws(GraphError) -> Tensor? {
+        guard index < reader.node.inputs.count, !reader.node.inputs[index].isEmpty else { return nil }
+        let name = reader.node.inputs[index]
+        guard let constant = constants[name] else {
+            throw reader.unsupported("\(what) `\(name)` is computed; a constant expected")
+        }
+        return constant
+    }
+
+    func floatsInput(_ index: Int, _ what: String, _ reader: NodeReader) throws(GraphError) -> (shape: [Int], values: [Float])? {
+        guard let tensor = try constantInput(index, what, reader) else { return nil }
+        guard let values = tensor.floats else { throw reader.fail("\(what) `\(reader.node.inputs[index])`: floats expected, found integers") }
+        return (tensor.shape, values)
+    }
+
+    func scalarInput(_ index: Int, _ what: String, _ reader: NodeReader) throws(GraphError) -> Float? {
+        guard let (shape, values) = try floatsInput(index, what, reader) else { return nil }
+        guard values.count == 1 else {
+            throw reader.fail("\(what) `\(reader.node.inputs[index])`: one number expected, found shape \(shape)")
+        }
+        return values[0]
+    }
+
+    func intsInput(_ index: Int, _ what: String, _ reader: NodeReader) throws(GraphError) -> [Int]? {
+        guard let tensor = try constantInput(index, what, reader) else { return nil }
+        guard let values = tensor.integers, tensor.shape.count <= 1 else {
+            throw reader.fail("\(what) `\(reader.node.inputs[index])`: a list of integers expected")
+        }
+        return values.map { Int($0) }
+    }
+
+    mutating func define(_ name: String, _ tensor: Tensor) { constants[name] = tensor }
+
+    /// A new constant whose name starts with `base`.
+    mutating func define(like base: String, _ tensor: Tensor) -> String {
+        let name = valueNames.next(base)
+        constants[name] = tensor
+        return name
+    }
+
+    mutating func newValue(_ base: String) -> String { valueNames.next(base) }
+
+    mutating func newNode(_ base: String) -> String { nodeNames.next(base) }
+
+    mutating func keep(_ layer: Layer) {
+        layers[layer.name] = layer
+        layerOrder.append(layer.name)
+    }
+
+    /// Replaces a layer and gives its node another output: what a following node did is now part of it.
+    mutating func absorb(_ layer: Layer, node: Int, output: String) {
+        layers[layer.name] = layer
+        producers[nodes[node].output] = nil
+        shapes[output] = shapes.removeValue(forKey: nodes[node].output)
+        nodes[node].output = output
+        producers[output] = node
+    }
+}

@@ -1,0 +1,40 @@
+import MultipointGraph
+import SwiftProtobuf
+
+/// Reads an ONNX model, with weights in the file or in external files of its folder.
+///
+/// Element types are widened to float and int64. Inputs that have an initializer are constants. The first dimension of an input,
+/// if it has no fixed size, is the batch; other dimensions need one. What an output's shape leaves open stays open.
+/// - Throws: `ONNXImportError` naming the file and what in it is wrong.
+public func readONNX(path: String) throws(ONNXImportError) -> GraphDefinition {
+    let bytes = try readFile(path)
+    let folder = path.lastIndex(of: "/").map { String(path[...$0]) } ?? ""
+    return try readONNX(bytes: bytes, source: path, folder: folder)
+}
+
+/// Reads an ONNX model from memory.
+/// - Parameters:
+///   - source: what to call the model in messages.
+///   - folder: where external data is looked for; nil if there is no such place.
+/// - Throws: `ONNXImportError`.
+public func readONNX(bytes: [UInt8], source: String, folder: String? = nil) throws(ONNXImportError) -> GraphDefinition {
+    do throws(ONNXImportError) {
+        return try GraphReader(try decodeModel(bytes), tensors: TensorReader(folder: folder)).definition()
+    } catch {
+        throw ONNXImportError("\(source): \(error.description)", kind: error.kind)
+    }
+}
+
+private func decodeModel(_ bytes: [UInt8]) throws(ONNXImportError) -> Onnx_ModelProto {
+    let model: Onnx_ModelProto
+    do {
+        model = try Onnx_ModelProto(serializedBytes: bytes)
+    } catch {
+        throw ONNXImportError("this is not an ONNX model: it does not decode as one (\(error))")
+    }
+    // Almost any short file decodes as some message; these fields make it a model.
+    guard model.hasIrVersion, model.hasGraph else {
+        throw ONNXImportError("this is not an ONNX model: it has no IR version and graph")
+    }
+    return model
+}
