@@ -56,10 +56,15 @@ public func convolution(
                 &description, dnnl_forward_inference, dnnl_convolution_direct, &from, &kernel, bias == nil ? nil : $0, &to,
                 window.strides64, window.dilations64, window.beginPads64, window.endPads64)
         }, "describe convolution")
-    let outputPositions = destination.dimension(2) * destination.dimension(3)
+    guard source.value.data_type == dnnl_u8 else { return try Primitive(description, attributes, "convolution") }
+    let isGrouped = weights.value.ndims == 5
+    let circumstances = KnownFaults.Circumstances(
+        groups: isGrouped ? weights.dimension(0) : 1, inputChannels: source.dimension(1),
+        outputPositions: destination.dimension(2) * destination.dimension(3),
+        rowLength: (isGrouped ? 2..<5 : 1..<4).reduce(1) { $0 * weights.dimension($1) },
+        isStrided: window.strides != [1, 1], hasZeroPoint: attributes.sourceZeroPoint != 0)
     return try Primitive(
-        description, attributes, "convolution",
-        refusing: { KnownFaults.miscomputes($0, outputPositions: outputPositions) })
+        description, attributes, "convolution", refusing: { KnownFaults.miscomputes($0, circumstances) })
 }
 
 /// The values to hand to a convolution as its bias. oneDNN 2 computes `scale · (sum + bias)`, so they are divided by the scale.

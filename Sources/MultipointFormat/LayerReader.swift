@@ -6,7 +6,7 @@ struct LayerReader {
     let tensors: SafetensorsReader
 
     func layer() throws(PackedFileError) -> Layer {
-        let shape = entry.shape
+        let shape = entry.shape.values
         guard shape.count >= 2, shape.allSatisfy({ $0 >= 1 }), let count = elementCount(of: shape), count <= Layer.maximumWeightCount
         else {
             throw .badFormat("shape \(shape): at least two positive sizes with a product up to \(Layer.maximumWeightCount) expected")
@@ -47,7 +47,7 @@ struct LayerReader {
         let scaleCount = entry.ladder == nil ? points.reduce(0) { $0 + Int($1) } : channels
         let scales = try tensors.floats(names.scales, shape: [scaleCount])
         do {
-            return try PackedWeights(rowLength: rowLength, points: points, levels: levels, ladder: entry.ladder, scales: scales)
+            return try PackedWeights(rowLength: rowLength, points: points, levels: levels, ladder: entry.ladder?.values, scales: scales)
         } catch {
             throw .badFormat(error.description)
         }

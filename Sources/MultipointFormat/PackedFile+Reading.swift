@@ -8,7 +8,12 @@ extension PackedFile {
     /// - Throws: `PackedFileError`.
     public init(path: String, progress: Progress = { _ in true }) throws(PackedFileError) {
         let content = try placing("`\(path)`") { () throws(PackedFileError) in
-            try FileContent(path: path, check: SafetensorsReader.headerLength, progress: { progress($0 / 2) })
+            try FileContent(
+                path: path,
+                check: { (prefix, size) throws(PackedFileError) in
+                    _ = try SafetensorsReader.headerLength(prefix: prefix, fileByteCount: size)
+                },
+                progress: { progress($0 / 2) })
         }
         defer { withExtendedLifetime(content) {} }
         try self.init(bytes: content.bytes, source: "`\(path)`", progress: { progress(0.5 + $0 / 2) })

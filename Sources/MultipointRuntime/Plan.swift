@@ -73,7 +73,8 @@ public final class Plan: Sendable {
         func external(_ port: Port, _ shape: [Int], _ number: Int) -> StoredValue {
             StoredValue(
                 shape: shape, layout: isMatrix ? .channelsLast : port.layout, type: port.type,
-                quantization: port.type == .uint8 ? port.quantization : nil, buffer: builder.buffer(.external(number)))
+                quantization: port.type == .uint8 ? port.quantization : nil, buffer: builder.buffer(.external(number)),
+                isExternal: true)
         }
         let outputShape = geometry.outputShape(channels: channels)
         let from = external(source, geometry.inputShape, 0)

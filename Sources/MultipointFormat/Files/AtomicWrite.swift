@@ -2,14 +2,9 @@ import Glibc
 
 /// Writes a file so that its path has the old content or the new one, never a part: a temporary file in the same folder, made
 /// durable, then renamed. On failure nothing is left.
-func writeAtomically(_ bytes: [UInt8], to path: String) throws(PackedFileError) {
+package func writeAtomically(_ bytes: [UInt8], to path: String) throws(PackedFileError) {
+    try requireWritable(path)
     try placing("`\(path)`") { () throws(PackedFileError) in
-        guard !path.utf8.contains(0), !path.isEmpty else { throw PackedFileError(.io, "cannot be written: not a path") }
-        var status = stat()
-        // A rename would replace a device by a file.
-        if stat(path, &status) == 0, status.st_mode & S_IFMT != S_IFREG {
-            throw PackedFileError(.io, "cannot be written: not a regular file")
-        }
         let (descriptor, temporary) = try temporaryFile(beside: path)
         do throws(PackedFileError) {
             defer { close(descriptor) }
@@ -26,6 +21,23 @@ func writeAtomically(_ bytes: [UInt8], to path: String) throws(PackedFileError) 
         }
         synchronizeFolder(of: path)
     }
+}
+
+/// Says early that a path cannot be written, as far as that can be known before.
+package func requireWritable(_ path: String) throws(PackedFileError) {
+    try placing("`\(path)`") { () throws(PackedFileError) in
+        guard !path.utf8.contains(0), !path.isEmpty else { throw PackedFileError(.io, "cannot be written: not a path") }
+        var status = stat()
+        // A rename would replace a device by a file.
+        if stat(path, &status) == 0, status.st_mode & S_IFMT != S_IFREG {
+            throw PackedFileError(.io, "cannot be written: not a regular file")
+        }
+        guard access(folder(of: path), W_OK | X_OK) == 0 else { throw .system("cannot be written") }
+    }
+}
+
+private func folder(of path: String) -> String {
+    path.lastIndex(of: "/").map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
 }
 
 /// With the permissions that a new file of the user gets (`mkstemp` would make it private).
@@ -51,8 +63,7 @@ private func write(_ bytes: [UInt8], to descriptor: Int32) throws(PackedFileErro
 
 /// Makes the new name durable. A file system that cannot is no failure: the content is written.
 private func synchronizeFolder(of path: String) {
-    let folder = path.lastIndex(of: "/").map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
-    let descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    let descriptor = open(folder(of: path), O_RDONLY | O_DIRECTORY | O_CLOEXEC)
     guard descriptor >= 0 else { return }
     fsync(descriptor)
     close(descriptor)

@@ -1,16 +1,17 @@
 import Glibc
 
-/// A regular file, read into memory.
+/// A regular file, read into memory. Its bytes live as long as this object.
 ///
 /// It is not mapped: if a mapped file is truncated while in use, the process dies of SIGBUS.
-final class FileContent {
-    let bytes: UnsafeRawBufferPointer
+package final class FileContent {
+    package let bytes: UnsafeRawBufferPointer
 
     /// - Parameters:
     ///   - check: sees the first nine bytes before the rest is read, and the file's size, to refuse other files early.
     ///   - progress: from 0 to 1.
-    init(
-        path: String, check: (UnsafeRawBufferPointer, Int) throws(PackedFileError) -> Int, progress: PackedFile.Progress
+    package init(
+        path: String, check: (UnsafeRawBufferPointer, Int) throws(PackedFileError) -> Void = { _, _ in },
+        progress: PackedFile.Progress = { _ in true }
     ) throws(PackedFileError) {
         guard !path.utf8.contains(0) else { throw PackedFileError(.io, "a path with a zero byte") }
         // A named pipe would block without O_NONBLOCK.
@@ -26,7 +27,7 @@ final class FileContent {
         // From here on, all properties being set, deinit frees the memory also if this throws.
         let prefix = UnsafeMutableRawBufferPointer(rebasing: buffer[..<min(9, size)])
         try FileContent.read(descriptor, into: prefix)
-        _ = try check(UnsafeRawBufferPointer(prefix), size)
+        try check(UnsafeRawBufferPointer(prefix), size)
         let step = 1 << 23
         for start in stride(from: prefix.count, to: size, by: step) {
             try advance(progress, start, of: size)

@@ -3,7 +3,7 @@ import MultipointGraph
 /// `graph`: ONNX nodes by name.
 struct GraphEntry: Codable {
     /// The version of ONNX's default operator set.
-    var operator_set: Int
+    var operator_set: Whole
     var inputs: [ValueEntry]
     var outputs: [ValueEntry]
     var nodes: [NodeEntry]
@@ -20,12 +20,12 @@ struct ValueEntry: Codable {
 
 /// A size, or the string "N" for the batch.
 enum DimensionEntry: Codable {
-    case size(Int)
+    case size(Whole)
     case name(String)
 
     init(from decoder: any Decoder) throws {
         let container = try decoder.singleValueContainer()
-        if let name = try? container.decode(String.self) { self = .name(name) } else { self = .size(try container.decode(Int.self)) }
+        if let name = try? container.decode(String.self) { self = .name(name) } else { self = .size(try container.decode(Whole.self)) }
     }
 
     func encode(to encoder: any Encoder) throws {
@@ -55,7 +55,7 @@ extension GraphEntry {
     func definition(
         name: String, tensor: (String) throws(PackedFileError) -> Tensor
     ) throws(PackedFileError) -> GraphDefinition {
-        var definition = GraphDefinition(name: name, operatorSet: operator_set, inputs: [], outputs: [], nodes: [])
+        var definition = GraphDefinition(name: name, operatorSet: operator_set.value, inputs: [], outputs: [], nodes: [])
         for input in inputs {
             guard input.shape != nil else { throw .badFormat("input `\(input.name)`: `shape` is missing") }
             definition.inputs.append(try input.info("input", smallestSize: 1))
@@ -76,8 +76,8 @@ extension ValueEntry {
         for entry in shape ?? [] {
             switch entry {
             case .name("N"): dimensions.append(.batch)
-            case .size(let size) where size >= smallestSize: dimensions.append(.fixed(size))
-            case .size(let size): throw .badFormat("\(what) `\(name)`: a dimension of \(size); at least \(smallestSize) expected")
+            case .size(let size) where size.value >= smallestSize: dimensions.append(.fixed(size.value))
+            case .size(let size): throw .badFormat("\(what) `\(name)`: a dimension of \(size.value); at least \(smallestSize) expected")
             case .name(let other): throw .badFormat("\(what) `\(name)`: a dimension `\(other)`; a number or `N` expected")
             }
         }
@@ -109,7 +109,7 @@ extension GraphEntry {
     init(
         _ definition: GraphDefinition, store: (_ proposedName: String, Tensor) throws(PackedFileError) -> String
     ) throws(PackedFileError) {
-        operator_set = definition.operatorSet
+        operator_set = Whole(definition.operatorSet)
         inputs = definition.inputs.map(ValueEntry.init)
         outputs = definition.outputs.map(ValueEntry.init)
         nodes = []
@@ -126,7 +126,7 @@ extension ValueEntry {
     fileprivate init(_ info: ValueInfo) {
         name = info.name
         dtype = "float32"
-        shape = info.shape.map { if case .fixed(let size) = $0 { .size(size) } else { .name("N") } }
+        shape = info.shape.map { if case .fixed(let size) = $0 { .size(Whole(size)) } else { .name("N") } }
     }
 }
 

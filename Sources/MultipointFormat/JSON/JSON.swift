@@ -77,7 +77,8 @@ extension DecodingError {
         case .valueNotFound(let type, let context):
             "\(pathText(context.codingPath))\(DecodingError.name(of: type)) expected, found null"
         case .keyNotFound(let key, let context): "\(pathText(context.codingPath))`\(key.stringValue)` is missing"
-        case .dataCorrupted(let context): "\(pathText(context.codingPath))\(context.debugDescription)"
+        case .dataCorrupted(let context):
+            context.codingPath.isEmpty ? "not valid JSON" : "\(pathText(context.codingPath))\(context.debugDescription)"
         @unknown default: "\(self)"
         }
     }
@@ -85,7 +86,7 @@ extension DecodingError {
     private static func name(of type: any Any.Type) -> String {
         if type is String.Type { return "a string" }
         if type is any FixedWidthInteger.Type { return "an integer" }
-        if type is any BinaryFloatingPoint.Type { return "a number" }
+        if type is any BinaryFloatingPoint.Type { return "a number in the range of float32" }
         if "\(type)".hasPrefix("Array") { return "an array" }
         return "an object"
     }

@@ -4,15 +4,15 @@ import MultipointGraph
 struct LayerEntry: Codable {
     var name: String
     var `operator`: String
-    var shape: [Int]
-    var strides: [Int]?
-    var pads: [Int]?
-    var dilations: [Int]?
-    var group: Int?
+    var shape: [Whole]
+    var strides: [Whole]?
+    var pads: [Whole]?
+    var dilations: [Whole]?
+    var group: Whole?
     /// Read only to refuse what it would change.
     var auto_pad: String?
-    var kernel_shape: [Int]?
-    var ladder: [Int]?
+    var kernel_shape: [Whole]?
+    var ladder: [Whole]?
     var input: QuantizationEntry?
     var output: QuantizationEntry?
     var relativeOutputError: Double?
@@ -25,11 +25,14 @@ struct LayerEntry: Codable {
 
 extension LayerEntry {
     init(_ layer: Layer, relativeOutputError: Double?) {
-        self.init(name: layer.name, operator: layer.operation.name, shape: layer.shape)
+        self.init(name: layer.name, operator: layer.operation.name, shape: [Whole](layer.shape))
         if case .convolution(let attributes) = layer.operation {
-            (strides, pads, dilations, group) = (attributes.strides, attributes.pads, attributes.dilations, attributes.group)
+            strides = [Whole](attributes.strides)
+            pads = [Whole](attributes.pads)
+            dilations = [Whole](attributes.dilations)
+            group = Whole(attributes.group)
         }
-        if case .packed(let packed) = layer.weights { ladder = packed.ladder }
+        if case .packed(let packed) = layer.weights { ladder = packed.ladder.map { [Whole]($0) } }
         input = layer.inputQuantization.map(QuantizationEntry.init)
         output = layer.outputQuantization.map(QuantizationEntry.init)
         self.relativeOutputError = relativeOutputError.flatMap { $0.isFinite ? $0 : nil }
@@ -43,14 +46,14 @@ extension LayerEntry {
             guard auto_pad == nil || auto_pad == "NOTSET" else {
                 throw PackedFileError(.unsupported, "auto_pad `\(auto_pad ?? "")`: write the padding as `pads`")
             }
-            if let kernel_shape, kernel_shape != Array(shape.dropFirst(2)) {
-                throw .badFormat("kernel_shape \(kernel_shape) does not agree with shape \(shape)")
+            if let kernel = kernel_shape?.values, kernel != Array(shape.values.dropFirst(2)) {
+                throw .badFormat("kernel_shape \(kernel) does not agree with shape \(shape.values)")
             }
             let defaults = ConvolutionAttributes()
             return .convolution(
                 ConvolutionAttributes(
-                    strides: strides ?? defaults.strides, pads: pads ?? defaults.pads, dilations: dilations ?? defaults.dilations,
-                    group: group ?? defaults.group))
+                    strides: strides?.values ?? defaults.strides, pads: pads?.values ?? defaults.pads,
+                    dilations: dilations?.values ?? defaults.dilations, group: group?.value ?? defaults.group))
         default: throw PackedFileError(.unsupported, "operator `\(self.operator)`; Conv and Gemm are supported")
         }
     }
@@ -68,19 +71,20 @@ extension Layer.Operator {
 
 /// real = scale · (stored − zero_point), stored in unsigned 8 bits.
 struct QuantizationEntry: Codable {
-    var scale: Float
-    var zero_point: Int
+    var scale: Real
+    var zero_point: Whole
 
     init(_ quantization: AffineQuantization) {
-        scale = quantization.scale
-        zero_point = Int(quantization.zeroPoint)
+        scale = Real(quantization.scale)
+        zero_point = Whole(Int(quantization.zeroPoint))
     }
 
     /// - Parameter what: whose it is, for messages.
     func quantization(_ what: String) throws(PackedFileError) -> AffineQuantization {
+        let scale = scale.value
         guard scale.isFinite, scale > 0 else { throw .badFormat("\(what) scale \(scale): a finite positive number expected") }
-        guard let zeroPoint = UInt8(exactly: zero_point) else {
-            throw .badFormat("\(what) zero point (`zero_point`) \(zero_point): 0 to 255 expected")
+        guard let zeroPoint = UInt8(exactly: zero_point.value) else {
+            throw .badFormat("\(what) zero point (`zero_point`) \(zero_point.value): 0 to 255 expected")
         }
         return AffineQuantization(scale: scale, zeroPoint: zeroPoint)
     }

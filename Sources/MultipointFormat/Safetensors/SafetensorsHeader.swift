@@ -54,25 +54,26 @@ extension SafetensorsHeader.Tensor {
         guard let type = ElementType(rawValue: entry.dtype) else {
             throw PackedFileError(.unsupported, "dtype `\(entry.dtype)` is none of safetensors'")
         }
-        guard entry.data_offsets.count == 2, 0 <= entry.data_offsets[0], entry.data_offsets[0] <= entry.data_offsets[1] else {
-            throw .badFormat("data_offsets \(entry.data_offsets): begin and end expected")
+        let (shape, offsets) = (entry.shape.values, entry.data_offsets.values)
+        guard offsets.count == 2, 0 <= offsets[0], offsets[0] <= offsets[1] else {
+            throw .badFormat("data_offsets \(offsets): begin and end expected")
         }
-        let range = entry.data_offsets[0]..<entry.data_offsets[1]
+        let range = offsets[0]..<offsets[1]
         guard range.upperBound <= dataByteCount else {
             throw .badFormat("its bytes \(range.lowerBound) to \(range.upperBound) are not in the file, whose data section has \(dataByteCount)")
         }
-        guard let bits = elementCount(of: entry.shape + [type.bitWidth]), bits % 8 == 0, bits / 8 == range.count else {
-            throw .badFormat("\(entry.dtype) \(entry.shape) does not fit its \(range.count) bytes")
+        guard let bits = elementCount(of: shape + [type.bitWidth]), bits % 8 == 0, bits / 8 == range.count else {
+            throw .badFormat("\(entry.dtype) \(shape) does not fit its \(range.count) bytes")
         }
-        self.init(type: type, shape: entry.shape, range: range)
+        self.init(type: type, shape: shape, range: range)
     }
 }
 
 /// As the JSON has it. The names are safetensors'.
 struct TensorEntry: Codable {
     var dtype: String
-    var shape: [Int]
-    var data_offsets: [Int]
+    var shape: [Whole]
+    var data_offsets: [Whole]
 }
 
 /// An object whose keys are tensor names, but for `__metadata__`.

@@ -30,7 +30,7 @@ struct SafetensorsWriter {
         var checksum = CRC32()
         for tensor in ordered {
             let end = offset + tensor.data.count
-            entries[tensor.name] = TensorEntry(dtype: tensor.type.rawValue, shape: tensor.shape, data_offsets: [offset, end])
+            entries[tensor.name] = TensorEntry(dtype: tensor.type.rawValue, shape: [Whole](tensor.shape), data_offsets: [Whole(offset), Whole(end)])
             offset = end
             tensor.data.withUnsafeBytes { checksum.update($0) }
         }

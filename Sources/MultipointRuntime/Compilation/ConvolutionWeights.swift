@@ -7,8 +7,6 @@ struct CompiledConvolution {
     var weights: ConvolutionWeights
     var weightDescriptor: MemoryDescriptor
     var weightBuffer: ConstantBuffer
-
-    func geometryDescriptor(_ value: StoredValue) throws(DNNLError) -> MemoryDescriptor { try value.descriptor() }
 }
 
 /// The weights of one convolution of a layer: all its rows, or one row of every channel.

@@ -28,8 +28,7 @@ extension NetworkCompiler {
     private func operationName(_ node: Node) -> String { node.operation.operatorName }
 
     private mutating func emitEltwise(_ node: Node, _ operation: PostOperation.Eltwise) throws {
-        var input = try value(node.inputs[0])
-        if input.type != .float32 { input = try float(node.inputs[0], input.layout) }
+        let input = try float(node.inputs[0], value(node.inputs[0]).layout)
         let result = try builder.value(input.shape, input.layout, .float32)
         // The order of elements does not matter, so the tensor is one long vector.
         let flat = try MemoryDescriptor([input.count], .float32)
@@ -164,7 +163,7 @@ extension NetworkCompiler {
     }
 
     private mutating func emitTranspose(_ node: Node, _ permutation: [Int]) throws {
-        let input = try value(node.inputs[0]).type == .float32 ? value(node.inputs[0]) : float(node.inputs[0], .dense)
+        let input = try float(node.inputs[0], value(node.inputs[0]).layout)
         let shape = try self.shape(node.output)
         let result = try builder.value(shape, .dense, .float32)
         let strides = input.strides

@@ -203,16 +203,16 @@ struct LayerCompiler {
         _ compiled: CompiledConvolution, _ input: StoredValue, _ result: StoredValue, bias: [Float]?, addend: StoredValue?
     ) throws {
         var operands: [(Argument, MemoryDescriptor, BufferID)] = [
-            (.source, try compiled.geometryDescriptor(input), input.buffer),
+            (.source, try input.descriptor(), input.buffer),
             (.weights, compiled.weightDescriptor, builder.buffer(.constant(compiled.weightBuffer))),
-            (.destination, try compiled.geometryDescriptor(result), result.buffer),
+            (.destination, try result.descriptor(), result.buffer),
         ]
         if let bias {
             let buffer = try AlignedBuffer(byteCount: bias.count * 4)
             buffer.base.copyMemory(from: bias, byteCount: bias.count * 4)
             operands.append((.bias, try MemoryDescriptor([bias.count], .float32), builder.buffer(.constant(buffer))))
         }
-        if let addend { operands.append((.postOperand(0), try compiled.geometryDescriptor(addend), addend.buffer)) }
+        if let addend { operands.append((.postOperand(0), try addend.descriptor(), addend.buffer)) }
         let name = addend == nil ? operation : operation.replacingFirst("+", with: "+Add+", orAppend: "+Add")
         builder.append(compiled.primitive, name: self.name, operation: name, operands)
     }

@@ -75,7 +75,7 @@ struct NetworkCompiler {
         for (index, input) in network.inputs.enumerated() {
             values[input.name] = StoredValue(
                 shape: input.shape(batch: interface.batch), layout: interface.inputs[index], type: .float32,
-                buffer: builder.buffer(.external(index)))
+                buffer: builder.buffer(.external(index)), isExternal: true)
         }
         let nodes = network.fused(keeping: Set(outputNames), shapes: shapes)
         noteReaders(nodes)

@@ -17,6 +17,8 @@ struct StoredValue: Sendable {
     /// Of u8 values.
     var quantization: AffineQuantization?
     var buffer: BufferID
+    /// In the caller's memory: nothing but steps that keep within the tensor may read it.
+    var isExternal = false
 
     var count: Int { shape.reduce(1, *) }
 
@@ -56,7 +58,7 @@ extension ProgramBuilder {
     ) throws -> StoredValue {
         let sameLayout = value.layout == layout || value.layoutsAgree
         if destination == nil, sameLayout, value.type == type, value.quantization == quantization {
-            var same = value
+            var same = value.isExternal ? try copied(value, name: name) : value
             same.layout = layout
             return same
         }
@@ -65,13 +67,16 @@ extension ProgramBuilder {
             return try converted(real, to: layout, type, quantization, name: name, into: destination)
         }
         let result = try destination ?? self.value(value.shape, layout, type, quantization)
+        if value.type == .float32, let quantization, quantization.zeroPoint != 0 {
+            append(quantizeStep(value, to: result, quantization, name: name))
+            return result
+        }
         var attributes = Attributes()
         if value.type == .uint8, type == .float32, let from = value.quantization {
             attributes.scales = [from.scale]
             attributes.sourceZeroPoint = Int32(from.zeroPoint)
         } else if value.type == .float32, type == .uint8, let to = quantization {
             attributes.scales = [1 / to.scale]
-            attributes.destinationZeroPoint = Int32(to.zeroPoint)
         }
         let operation =
             switch (value.type, type) {
@@ -84,5 +89,27 @@ extension ProgramBuilder {
             try reorder(from: from, to: to, attributes), name: name, operation: operation,
             [(.source, from, value.buffer), (.destination, to, result.buffer)])
         return result
+    }
+
+    private func copied(_ value: StoredValue, name: String) throws(RuntimeError) -> StoredValue {
+        let result = try self.value(value.shape, value.layout, value.type, value.quantization)
+        append(
+            CopyBytesStep(
+                name: name, source: value.buffer, destination: result.buffer, byteCount: value.count * value.type.byteCount))
+        return result
+    }
+
+    private func quantizeStep(
+        _ value: StoredValue, to result: StoredValue, _ quantization: AffineQuantization, name: String
+    ) -> QuantizeStep {
+        var (outer, rows, columns) = (1, 1, value.count)
+        if value.layout != result.layout, !value.layoutsAgree {
+            let (channels, positions) = (value.shape[1], value.shape[2...].reduce(1, *))
+            (outer, rows, columns) = (value.shape[0], channels, positions)
+            if value.layout == .channelsLast { (rows, columns) = (columns, rows) }
+        }
+        return QuantizeStep(
+            name: name, source: value.buffer, destination: result.buffer, outer: outer, rows: rows, columns: columns,
+            quantization: quantization, threads: threads)
     }
 }

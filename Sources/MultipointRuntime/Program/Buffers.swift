@@ -8,9 +8,9 @@ public final class AlignedBuffer: @unchecked Sendable {
     public let byteCount: Int
 
     public init(byteCount: Int) throws(RuntimeError) {
-        // aligned_alloc wants a multiple of the alignment.
-        let rounded = max(1, byteCount).roundedUp(to: AlignedBuffer.alignment)
-        guard let rounded, let memory = aligned_alloc(AlignedBuffer.alignment, rounded) else {
+        // aligned_alloc wants a multiple of the alignment. One more line, because kernels read whole vectors.
+        let rounded = byteCount.roundedUp(to: AlignedBuffer.alignment)?.addingReportingOverflow(AlignedBuffer.alignment)
+        guard let rounded, !rounded.overflow, let memory = aligned_alloc(AlignedBuffer.alignment, rounded.partialValue) else {
             throw RuntimeError(.outOfMemory, "no memory for \(byteCount) bytes")
         }
         base = memory

@@ -9,6 +9,9 @@ struct MemoryPlan {
         var life: ClosedRange<Int>
     }
 
+    /// Bytes before the first buffer and behind the last: oneDNN's kernels read up to a few vectors beyond their operands.
+    static let margin = 256
+
     private(set) var offsets: [Int]
     private(set) var byteCount = 0
 
@@ -21,7 +24,7 @@ struct MemoryPlan {
         var placed: [(range: Range<Int>, life: ClosedRange<Int>)] = []
         for index in order {
             guard let size = requests[index].byteCount.roundedUp(to: alignment) else { throw MemoryPlan.tooLarge }
-            var offset = 0
+            var offset = MemoryPlan.margin
             for (range, life) in placed where life.overlaps(requests[index].life) {
                 if range.lowerBound >= offset, range.lowerBound - offset >= size { break }
                 offset = max(offset, range.upperBound)
@@ -29,7 +32,7 @@ struct MemoryPlan {
             let (end, overflow) = offset.addingReportingOverflow(size)
             guard !overflow else { throw MemoryPlan.tooLarge }
             offsets[index] = offset
-            byteCount = max(byteCount, end)
+            byteCount = max(byteCount, end + MemoryPlan.margin)
             let position = placed.firstIndex { $0.range.lowerBound > offset } ?? placed.count
             placed.insert((offset..<end, requests[index].life), at: position)
         }

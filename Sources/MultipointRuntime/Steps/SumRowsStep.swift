@@ -132,13 +132,7 @@ private final class BoundSumRows: BoundStep {
             return
         }
         let to = destination.assumingMemoryBound(to: UInt8.self) + position * channels
-        let inverse = 1 / quantization.scale
-        let zeroPoint = Float(quantization.zeroPoint)
-        // Adding 1.5 · 2²³ to a number of at most 22 bits rounds it half to even into the low bits.
-        let magic: Float = 12_582_912
-        for channel in 0..<channels {
-            let clamped = max(0, min(255, (row[channel] * inverse + magic) - magic + zeroPoint))
-            to[channel] = UInt8(truncatingIfNeeded: (clamped + magic).bitPattern & 0xFF)
-        }
+        let quantizer = Quantizer(quantization)
+        for channel in 0..<channels { to[channel] = quantizer.stored(row[channel]) }
     }
 }
