@@ -9,26 +9,29 @@ let foundations: [Target] = [
 
 // Data flows down this list: no module imports a later one.
 let modules: [Target] = [
-    .target(name: "MultipointGraph"),
+    .target(name: "MultipointGraph", exclude: ["README.md"]),
     .target(
         name: "ONNXImport",
-        dependencies: ["MultipointGraph", .product(name: "SwiftProtobuf", package: "swift-protobuf")]),
-    .target(name: "MultipointQuantization", dependencies: ["MultipointGraph"]),
-    .target(name: "MultipointFormat", dependencies: ["MultipointGraph"]),
+        dependencies: ["MultipointGraph", .product(name: "SwiftProtobuf", package: "swift-protobuf")],
+        exclude: ["README.md"]),
+    .target(name: "MultipointQuantization", dependencies: ["MultipointGraph"], exclude: ["README.md"]),
+    .target(name: "MultipointFormat", dependencies: ["MultipointGraph"], exclude: ["README.md"]),
     .target(name: "MultipointRuntime", dependencies: ["MultipointGraph", "DNNL"]),
     .target(
         name: "PostTrainingQuantization",
-        dependencies: ["MultipointGraph", "MultipointQuantization", "MultipointRuntime"]),
+        dependencies: ["MultipointGraph", "MultipointQuantization", "MultipointRuntime", "DNNL"],
+        exclude: ["README.md"]),
     .target(
         name: "Multipoint",
         dependencies: [
             "CMultipoint", "MultipointGraph", "MultipointFormat", "MultipointQuantization", "MultipointRuntime",
-        ]),
+        ],
+        exclude: ["exports.map"]),
     .executableTarget(
         name: "multipoint-cli",
         dependencies: [
-            "MultipointGraph", "ONNXImport", "MultipointQuantization", "MultipointFormat", "MultipointRuntime",
-            "PostTrainingQuantization", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            "CMultipoint", "MultipointGraph", "ONNXImport", "MultipointQuantization", "MultipointFormat",
+            "MultipointRuntime", "PostTrainingQuantization", .product(name: "ArgumentParser", package: "swift-argument-parser"),
         ]),
 ]
 
@@ -56,7 +59,8 @@ let package = Package(
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
-        .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
+        // Without its default traits: they import all of Foundation, which makes the command four times as large.
+        .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0", traits: []),
     ],
     targets: foundations + modules + tests,
     swiftLanguageModes: [.v6]

@@ -15,7 +15,9 @@ extension Layer {
         switch weights {
         case .float(let values): return values.count * 4
         case .packed(let packed):
-            let levels = packed.levels.indices.reduce(0) { $0 + packed.codesByteCount(level: $1) + packed.levels[$1].codebook.count }
+            let levels = packed.levels.indices.reduce(0) {
+                $0 + packed.codesByteCount(level: $1) + packed.levels[$1].codebook.count
+            }
             return packed.points.count + levels + packed.scales.count * 4
         }
     }

@@ -7,9 +7,11 @@ struct LayerReader {
 
     func layer() throws(PackedFileError) -> Layer {
         let shape = entry.shape.values
-        guard shape.count >= 2, shape.allSatisfy({ $0 >= 1 }), let count = elementCount(of: shape), count <= Layer.maximumWeightCount
+        guard shape.count >= 2, shape.allSatisfy({ $0 >= 1 }), let count = elementCount(of: shape),
+            count <= Layer.maximumWeightCount
         else {
-            throw .badFormat("shape \(shape): at least two positive sizes with a product up to \(Layer.maximumWeightCount) expected")
+            throw .badFormat(
+                "shape \(shape): at least two positive sizes with a product up to \(Layer.maximumWeightCount) expected")
         }
         let names = TensorNames(layer: entry.name)
         var layer = Layer(name: entry.name, operation: try entry.operation(), shape: shape, weights: .float([]))
@@ -47,7 +49,8 @@ struct LayerReader {
         let scaleCount = entry.ladder == nil ? points.reduce(0) { $0 + Int($1) } : channels
         let scales = try tensors.floats(names.scales, shape: [scaleCount])
         do {
-            return try PackedWeights(rowLength: rowLength, points: points, levels: levels, ladder: entry.ladder?.values, scales: scales)
+            return try PackedWeights(
+                rowLength: rowLength, points: points, levels: levels, ladder: entry.ladder?.values, scales: scales)
         } catch {
             throw .badFormat(error.description)
         }

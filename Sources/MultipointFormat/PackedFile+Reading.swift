@@ -40,14 +40,17 @@ extension PackedFile {
     private init(_ tensors: SafetensorsReader, progress: Progress) throws(PackedFileError) {
         let metadata = tensors.header.metadata
         try PackedFile.checkVersion(metadata)
-        if let stored = metadata[Metadata.crc32] { try PackedFile.checkSum(stored, of: tensors.data, progress: { progress($0 / 2) }) }
+        if let stored = metadata[Metadata.crc32] {
+            try PackedFile.checkSum(stored, of: tensors.data, progress: { progress($0 / 2) })
+        }
         guard let text = metadata[Metadata.layers] else { throw .badFormat("its metadata has no `layers`") }
         let entries = try decodeJSON([LayerEntry].self, text, "`layers`")
         let layers = try PackedFile.readLayers(entries, tensors, progress: { progress(0.5 + $0 / 2) })
         self.init(
             name: metadata[Metadata.name] ?? "", producer: metadata[Metadata.producer] ?? "", layers: layers,
             relativeOutputErrors: Dictionary(
-                entries.compactMap { entry in entry.relativeOutputError.map { (entry.name, $0) } }, uniquingKeysWith: { first, _ in first }))
+                entries.compactMap { entry in entry.relativeOutputError.map { (entry.name, $0) } },
+                uniquingKeysWith: { first, _ in first }))
         guard let graph = metadata[Metadata.graph] else { return }
         network = try placing("`graph`") { () throws(PackedFileError) in
             try PackedFile.readNetwork(graph, name: name, layers, tensors)
@@ -64,7 +67,8 @@ extension PackedFile {
             throw .badFormat("version `\(version)` in its metadata: a number such as `\(Metadata.currentVersion)` expected")
         }
         guard major == Metadata.majorVersion else {
-            throw PackedFileError(.unsupported, "version \(version) of the format; this library reads version \(Metadata.majorVersion)")
+            throw PackedFileError(
+                .unsupported, "version \(version) of the format; this library reads version \(Metadata.majorVersion)")
         }
     }
 

@@ -48,7 +48,8 @@ extension PackedFile {
             let checked: PackedWeights
             do {
                 checked = try PackedWeights(
-                    rowLength: packed.rowLength, points: packed.points, levels: packed.levels, ladder: packed.ladder, scales: packed.scales)
+                    rowLength: packed.rowLength, points: packed.points, levels: packed.levels, ladder: packed.ladder,
+                    scales: packed.scales)
             } catch {
                 throw .badFormat("layer `\(layer.name)`: \(error.description)")
             }

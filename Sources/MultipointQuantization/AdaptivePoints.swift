@@ -1,4 +1,4 @@
-/// As many greedy points per channel as its output error asks for (arXiv 2002.09049, Algorithm 1): a channel gets another
+/// As many greedy points per channel as its output error asks for (arXiv 2002.09049): a channel gets another
 /// point while E[((w − ŵ) · x)²] is above its threshold. All channels advance together, one level at a time, so that the errors
 /// of a level are one matrix product; channels that are done are not looked at again.
 struct AdaptivePoints {

@@ -47,10 +47,10 @@ struct NearestInteger: NearestEntry {
 }
 
 extension Codebook {
-    /// The code of the entry nearest to a finite number.
+    /// The code of the entry nearest to a number; NaN counts as 0.
     public func code(nearest x: Float) -> UInt8 {
         func code(_ rounding: some NearestEntry) -> UInt8 {
-            rounding.code(of: rounding.entry(nearest: SIMD8(repeating: x))[0])
+            rounding.code(of: rounding.entry(nearest: SIMD8(repeating: x.isNaN ? 0 : x))[0])
         }
         return switch family {
         case .odd: code(NearestOdd(largest: Float(largest)))

@@ -1,5 +1,5 @@
 /// Greedy multipoint quantization of one vector (Liu, Ye, Zhou, Liu: "Post-training Quantization with Multiple Points",
-/// arXiv 2002.09049, the greedy optimization of section 3): r₁ = w; choose the (a, q) with the least ‖r_i − a q‖ by a grid
+/// arXiv 2002.09049): r₁ = w; choose the (a, q) with the least ‖r_i − a q‖ by a grid
 /// search over the step, with the closed form a = ⟨r_i, q⟩ / ⟨q, q⟩; r_{i+1} = r_i − a q.
 public struct GreedyPoints: Sendable {
     /// a and q, the latter as codes.
@@ -13,8 +13,12 @@ public struct GreedyPoints: Sendable {
 
     public init(codebook: Codebook) { self.codebook = codebook }
 
-    /// Up to `count` points of a vector of finite numbers; fewer if the residual vanishes. A vector of zeros has none.
-    public func points(of w: [Float], count: Int) -> [Point] {
+    /// Up to `count` points of a vector; fewer if the residual vanishes. A vector of zeros has none.
+    /// - Throws: `QuantizationError` with the place of a number that is not finite.
+    public func points(of w: [Float], count: Int) throws(QuantizationError) -> [Point] {
+        if let index = w.firstIndex(where: { !$0.isFinite }) {
+            throw QuantizationError("weight \(index) is \(w[index]); finite numbers are expected")
+        }
         var r = w
         var points: [Point] = []
         while points.count < count {
@@ -28,8 +32,8 @@ public struct GreedyPoints: Sendable {
         return points
     }
 
-    /// One step: writes the codes of q, subtracts a q from the residual in place and returns a; nil, changing nothing, if the
-    /// residual is zero or too small for its scale to be a float.
+    /// One step on a residual of finite numbers: writes the codes of q, subtracts a q from the residual in place and returns a; nil,
+    /// changing nothing, if the residual is zero or too small for its scale to be a float.
     ///
     /// a is never negative: the nearest entry of a symmetric codebook has the sign of its number, so ⟨r, q⟩ ≥ 0.
     func nextPoint(residual r: UnsafeMutableBufferPointer<Float>, codes: UnsafeMutableBufferPointer<UInt8>) -> Float? {

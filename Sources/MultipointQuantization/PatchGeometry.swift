@@ -52,6 +52,9 @@ public struct PatchGeometry: Hashable, Sendable {
                 throw fail("the kernel \(kernel) with dilations \(attributes.dilations) exceeds the padded input \(shape)")
             }
             (outputHeight, outputWidth) = (height, width)
+            guard let positions = elementCount(of: [batch, height, width]), positions <= Layer.maximumWeightCount else {
+                throw fail("\(batch) outputs of \(height) × \(width) positions are too many")
+            }
         }
     }
 

@@ -8,7 +8,8 @@ struct PatchSample: Sendable {
     private var offset = 0
 
     init(total: Int, maximum: Int) {
-        self.total = max(0, total)
+        // Beyond 2⁵² positions a Double would not tell them apart.
+        self.total = max(0, min(total, 1 << 52))
         count = min(self.total, max(1, maximum))
     }
 

@@ -25,7 +25,11 @@ enum DimensionEntry: Codable {
 
     init(from decoder: any Decoder) throws {
         let container = try decoder.singleValueContainer()
-        if let name = try? container.decode(String.self) { self = .name(name) } else { self = .size(try container.decode(Whole.self)) }
+        if let name = try? container.decode(String.self) {
+            self = .name(name)
+        } else {
+            self = .size(try container.decode(Whole.self))
+        }
     }
 
     func encode(to encoder: any Encoder) throws {
@@ -77,7 +81,8 @@ extension ValueEntry {
             switch entry {
             case .name("N"): dimensions.append(.batch)
             case .size(let size) where size.value >= smallestSize: dimensions.append(.fixed(size.value))
-            case .size(let size): throw .badFormat("\(what) `\(name)`: a dimension of \(size.value); at least \(smallestSize) expected")
+            case .size(let size):
+                throw .badFormat("\(what) `\(name)`: a dimension of \(size.value); at least \(smallestSize) expected")
             case .name(let other): throw .badFormat("\(what) `\(name)`: a dimension `\(other)`; a number or `N` expected")
             }
         }

@@ -35,7 +35,11 @@ struct SafetensorsHeader {
     /// The format forbids overlaps and holes: the same byte must not mean two things, and nothing may hide.
     private func checkCoverage(_ dataByteCount: Int) throws(PackedFileError) {
         var end = 0
-        let ordered = tensors.sorted { ($0.value.range.lowerBound, $0.value.range.upperBound, $0.key) < ($1.value.range.lowerBound, $1.value.range.upperBound, $1.key) }
+        let ordered = tensors.sorted {
+            ($0.value.range.lowerBound, $0.value.range.upperBound, $0.key) < (
+                $1.value.range.lowerBound, $1.value.range.upperBound, $1.key
+            )
+        }
         for (name, tensor) in ordered {
             guard tensor.range.lowerBound == end else {
                 let fault = tensor.range.lowerBound < end ? "overlaps the tensor before it" : "leaves a hole before it"
@@ -60,7 +64,8 @@ extension SafetensorsHeader.Tensor {
         }
         let range = offsets[0]..<offsets[1]
         guard range.upperBound <= dataByteCount else {
-            throw .badFormat("its bytes \(range.lowerBound) to \(range.upperBound) are not in the file, whose data section has \(dataByteCount)")
+            throw .badFormat(
+                "its bytes \(range.lowerBound) to \(range.upperBound) are not in the file, whose data section has \(dataByteCount)")
         }
         guard let bits = elementCount(of: shape + [type.bitWidth]), bits % 8 == 0, bits / 8 == range.count else {
             throw .badFormat("\(entry.dtype) \(shape) does not fit its \(range.count) bytes")

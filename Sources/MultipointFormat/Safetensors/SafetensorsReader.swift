@@ -24,7 +24,8 @@ struct SafetensorsReader {
         let length = UInt64(littleEndian: prefix.loadUnaligned(as: UInt64.self))
         guard length <= SafetensorsHeader.maximumByteCount, length >= 2 else {
             throw .badFormat(
-                "not a safetensors file: its header would have \(length) bytes; 2 to \(SafetensorsHeader.maximumByteCount) expected")
+                "not a safetensors file: its header would have \(length) bytes; 2 to \(SafetensorsHeader.maximumByteCount) expected"
+            )
         }
         guard length <= fileByteCount - 8 else {
             throw .badFormat("truncated: its header has \(length) bytes, but the file only \(fileByteCount)")
@@ -40,7 +41,8 @@ struct SafetensorsReader {
         guard let tensor = header.tensors[name] else { throw .badFormat("tensor `\(name)` is missing") }
         guard tensor.type == type, shape.map({ $0 == tensor.shape }) ?? (tensor.shape.count == 1) else {
             throw .badFormat(
-                "tensor `\(name)`: \(type.rawValue) \(shape.map { "\($0)" } ?? "[n]") expected, found \(tensor.type.rawValue) \(tensor.shape)")
+                "tensor `\(name)`: \(type.rawValue) \(shape.map { "\($0)" } ?? "[n]") expected, found \(tensor.type.rawValue) \(tensor.shape)"
+            )
         }
         return UnsafeRawBufferPointer(rebasing: data[tensor.range])
     }

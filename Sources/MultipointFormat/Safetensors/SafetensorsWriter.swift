@@ -30,7 +30,8 @@ struct SafetensorsWriter {
         var checksum = CRC32()
         for tensor in ordered {
             let end = offset + tensor.data.count
-            entries[tensor.name] = TensorEntry(dtype: tensor.type.rawValue, shape: [Whole](tensor.shape), data_offsets: [Whole(offset), Whole(end)])
+            entries[tensor.name] = TensorEntry(
+                dtype: tensor.type.rawValue, shape: [Whole](tensor.shape), data_offsets: [Whole(offset), Whole(end)])
             offset = end
             tensor.data.withUnsafeBytes { checksum.update($0) }
         }
@@ -40,7 +41,8 @@ struct SafetensorsWriter {
         // The data section starts at a multiple of 8.
         header += [UInt8](repeating: UInt8(ascii: " "), count: (8 - header.count % 8) % 8)
         guard header.count <= SafetensorsHeader.maximumByteCount else {
-            throw PackedFileError(.unsupported, "its header would have \(header.count) bytes; \(SafetensorsHeader.maximumByteCount) are possible")
+            throw PackedFileError(
+                .unsupported, "its header would have \(header.count) bytes; \(SafetensorsHeader.maximumByteCount) are possible")
         }
         var file: [UInt8] = []
         file.reserveCapacity(8 + header.count + offset)

@@ -1,0 +1,40 @@
+import MultipointGraph
+import MultipointQuantization
+
+/// A network with packed layers, and what became of each layer.
+public struct QuantizedNetwork: Sendable {
+    public var network: Network
+    /// In the order of the network's layers.
+    public var reports: [LayerReport]
+}
+
+/// What became of a layer.
+public struct LayerReport: Equatable, Sendable {
+    public var name: String
+    /// Nil for a layer kept in float.
+    public var codebook: Codebook?
+    /// Number of channels with 0, 1, 2, … points; empty for a layer kept in float.
+    public var channelsByPoints: [Int]
+    /// Sum of the channels' output errors over the sum of their output powers; 0 for a layer kept in float.
+    public var relativeOutputError: Double
+
+    static func float(_ name: String) -> LayerReport {
+        LayerReport(name: name, codebook: nil, channelsByPoints: [], relativeOutputError: 0)
+    }
+
+    init(name: String, codebook: Codebook?, channelsByPoints: [Int], relativeOutputError: Double) {
+        self.name = name
+        self.codebook = codebook
+        self.channelsByPoints = channelsByPoints
+        self.relativeOutputError = relativeOutputError
+    }
+
+    init(name: String, codebook: Codebook, packing: Packing) {
+        var histogram = [Int](repeating: 0, count: packing.weights.levels.count + 1)
+        for points in packing.weights.points { histogram[Int(points)] += 1 }
+        let power = packing.powers.reduce(0, +)
+        self.init(
+            name: name, codebook: codebook, channelsByPoints: histogram,
+            relativeOutputError: power > 0 ? packing.errors.reduce(0, +) / power : 0)
+    }
+}

@@ -1,0 +1,93 @@
+import MultipointGraph
+
+/// Where a network uses its layers.
+struct LayerUses {
+    /// The values that each layer reads: one, or several if several nodes share the layer.
+    private(set) var inputs: [String: [String]] = [:]
+    /// Layers that read a network input without another layer between.
+    private(set) var first: Set<String> = []
+    /// Layers whose result reaches a network output without another layer between.
+    private(set) var last: Set<String> = []
+
+    init(_ network: Network) {
+        // Values that no layer has touched yet.
+        var raw = Set(network.inputs.map(\.name))
+        for node in network.nodes {
+            guard case .layer(let layer) = node.operation else {
+                if node.inputs.contains(where: raw.contains) { raw.insert(node.output) }
+                continue
+            }
+            for value in node.inputs {
+                if !inputs[layer, default: []].contains(value) { inputs[layer, default: []].append(value) }
+                if raw.contains(value) { first.insert(layer) }
+            }
+        }
+        // Values that no layer touches any more.
+        var final = Set(network.outputs.map(\.name))
+        for node in network.nodes.reversed() where final.contains(node.output) {
+            if case .layer(let layer) = node.operation { last.insert(layer) } else { final.formUnion(node.inputs) }
+        }
+    }
+
+    func position(_ layer: String) -> QuantizationOptions.Position {
+        switch (first.contains(layer), last.contains(layer)) {
+        case (true, true): .only
+        case (true, false): .first
+        case (false, true): .last
+        case (false, false): .inner
+        }
+    }
+}
+
+/// Which value holds a layer's result once the addition and the activation that run with it are done. The rule is that of the
+/// runtime's fusion: a value that nothing else reads goes on into an addition of equal shapes, then into an activation; of two
+/// layers that an addition joins, the later one takes it.
+struct LayerResults {
+    private let network: Network
+    private let shapes: [String: [Int]]
+    private var readers: [String: [Int]] = [:]
+    private var taken: Set<Int> = []
+    /// For each layer the value, one per node that uses it.
+    private(set) var values: [String: [String]] = [:]
+
+    init(_ network: Network, shapes: [String: [Int]]) {
+        self.network = network
+        self.shapes = shapes
+        for (index, node) in network.nodes.enumerated() {
+            for input in Set(node.inputs) { readers[input, default: []].append(index) }
+        }
+        for node in network.nodes.reversed() {
+            guard case .layer(let layer) = node.operation else { continue }
+            values[layer, default: []].append(result(of: node))
+        }
+    }
+
+    private mutating func result(of node: Node) -> String {
+        var value = node.output
+        if let next = onlyReader(of: value), case .add = network.nodes[next].operation, !taken.contains(next) {
+            let other = network.nodes[next].inputs.first { $0 != value }
+            if let other, network.constants[other] == nil, shapes[other] == shapes[value] {
+                taken.insert(next)
+                value = network.nodes[next].output
+            }
+        }
+        if let next = onlyReader(of: value), network.nodes[next].operation.isActivation {
+            value = network.nodes[next].output
+        }
+        return value
+    }
+
+    private func onlyReader(of value: String) -> Int? {
+        guard !network.outputs.contains(where: { $0.name == value }), let all = readers[value], all.count == 1 else { return nil }
+        return all.first
+    }
+}
+
+extension Operation {
+    fileprivate var isActivation: Bool {
+        switch self {
+        case .relu, .clip, .leakyRelu, .sigmoid: true
+        default: false
+        }
+    }
+}

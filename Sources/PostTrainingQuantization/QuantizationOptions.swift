@@ -1,0 +1,56 @@
+import MultipointQuantization
+
+/// How to quantize a network.
+public struct QuantizationOptions: Hashable, Sendable {
+    /// Width of a point.
+    public var bits = 4
+    /// Width in the layers that read a network input without another layer between, and in those whose result reaches a network
+    /// output so. A layer that is both has the larger.
+    public var firstBits = 7
+    public var lastBits = 7
+    /// Nil: odd up to 6 bits, uniform above. First and last layers take this family if it has their width, else that default.
+    public var codebook: Codebook.Family?
+    /// A channel gets another point while its output error is above `epsilon`, and above `relativeEpsilon` times its output power;
+    /// each rule counts where it is above 0. With both 0 every channel gets `maximumPoints`.
+    public var epsilon = 0.0
+    public var relativeEpsilon = 0.01
+    /// Per channel, 1 to 255.
+    public var maximumPoints = 4
+    /// Pack nothing: the result is the network itself.
+    public var keepsFloat = false
+    /// Output positions of a layer that enter its E[x xᵀ] at most, evenly spread over the calibration.
+    public var maximumPatches = 16_384
+    /// Bytes for the E[x xᵀ] of layers that are measured together; where they need more, the calibration runs several times.
+    public var momentBytes = 1_500_000_000
+    /// 0: what OpenMP would use on the calling thread.
+    public var threads = 0
+
+    public init() {}
+
+    /// - Throws: `QuantizationError` naming the option that is out of range.
+    public func validate() throws(QuantizationError) {
+        for (name, position) in [("bits", Position.inner), ("first bits", .first), ("last bits", .last)] {
+            do { try packing(position).validate() } catch { throw QuantizationError("\(name): \(error)") }
+        }
+        guard maximumPatches >= 1 else { throw QuantizationError("maximum patches: at least 1 expected, found \(maximumPatches)") }
+        guard momentBytes >= 1 else { throw QuantizationError("moment bytes: at least 1 expected, found \(momentBytes)") }
+        guard (0...1024).contains(threads) else { throw QuantizationError("threads: 0 to 1024 expected, found \(threads)") }
+    }
+
+    /// Where in its network a layer is.
+    enum Position { case inner, first, last, only }
+
+    /// How layers of a position are packed.
+    func packing(_ position: Position) -> PackingOptions {
+        let width =
+            switch position {
+            case .inner: bits
+            case .first: firstBits
+            case .last: lastBits
+            case .only: max(firstBits, lastBits)
+            }
+        let family = position == .inner || codebook?.bits.contains(width) == true ? codebook : nil
+        return PackingOptions(
+            bits: width, codebook: family, maximumPoints: maximumPoints, epsilon: epsilon, relativeEpsilon: relativeEpsilon)
+    }
+}

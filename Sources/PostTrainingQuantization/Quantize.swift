@@ -1,0 +1,166 @@
+import DNNL
+import MultipointGraph
+import MultipointQuantization
+import MultipointRuntime
+
+/// What `quantize` is doing.
+public enum QuantizationStage: Sendable {
+    /// Running the float network.
+    case calibrating
+    case packing
+}
+
+/// Packs the layers of a float network: runs it on sample inputs, learns the ranges of the values that layers read and the second
+/// moments of their patches, and gives every channel as many points as its output error asks for.
+///
+/// Layers with more than `PackedWeights.maximumRowLength` weights in a channel, and layers that no node uses, stay in float.
+/// - Parameters:
+///   - network: has only float layers.
+///   - progress: called now and then with the stage and its fraction done; false cancels.
+/// - Throws: `QuantizationError`, or what the float network or `calibration` throws.
+public func quantize(
+    _ network: Network, calibration: some CalibrationInputs, options: QuantizationOptions = QuantizationOptions(),
+    progress: (QuantizationStage, Double) -> Bool = { _, _ in true }
+) throws -> QuantizedNetwork {
+    try options.validate()
+    for layer in network.layers.values {
+        try layer.validate()
+        if layer.isPacked { throw QuantizationError("layer `\(layer.name)` is packed already") }
+    }
+    if options.keepsFloat {
+        return QuantizedNetwork(network: network, reports: network.layerOrder.map(LayerReport.float))
+    }
+    guard calibration.sampleCount > 0 else { throw QuantizationError("calibration: at least one sample is expected, found none") }
+    let threads = options.threads > 0 ? options.threads : Threads.current
+    return try Threads.with(threads) {
+        var quantization = try NetworkQuantization(network, calibration, options, threads: threads)
+        return try quantization.run(progress)
+    }
+}
+
+/// The state of one call of `quantize`.
+private struct NetworkQuantization<Inputs: CalibrationInputs> {
+    let network: Network
+    let calibration: Inputs
+    let options: QuantizationOptions
+    let threads: Int
+    let uses: LayerUses
+    let shapes: [String: [Int]]
+    /// Layers to pack, in the order of the network.
+    let names: [String]
+    var ranges: [String: ActivationRange] = [:]
+    var packings: [String: Packing] = [:]
+
+    init(_ network: Network, _ calibration: Inputs, _ options: QuantizationOptions, threads: Int) throws {
+        self.network = network
+        self.calibration = calibration
+        self.options = options
+        self.threads = threads
+        let uses = LayerUses(network)
+        self.uses = uses
+        shapes = try network.shapes(batch: 1)
+        names = network.layerOrder.filter {
+            uses.inputs[$0] != nil && (network.layers[$0]?.rowLength ?? .max) <= PackedWeights.maximumRowLength
+        }
+    }
+
+    mutating func run(_ progress: (QuantizationStage, Double) -> Bool) throws -> QuantizedNetwork {
+        let calibrationRun = CalibrationRun(network: network, shapes: shapes, uses: uses, threads: threads)
+        let groups = try layerGroups(calibrationRun)
+        var seen: Set<String> = []
+        let ranged = names.flatMap { uses.inputs[$0] ?? [] }.filter { seen.insert($0).inserted }
+        for (index, group) in groups.enumerated() {
+            var accumulators: [String: SecondMomentAccumulator] = [:]
+            for (layer, patches) in group {
+                accumulators[layer.name] = try SecondMomentAccumulator(
+                    layer: layer, expectedPositions: calibrationRun.positions(layer, samples: calibration.sampleCount),
+                    maximumPatches: patches, matrixMultiply: multiply)
+            }
+            try calibrationRun.run(
+                calibration, accumulators: &accumulators, ranges: &ranges, ranged: index == 0 ? ranged : []
+            ) { progress(.calibrating, (Double(index) + $0) / Double(groups.count)) }
+            for (layer, _) in group {
+                // Taken out of the dictionary, so that the moments of packed layers are freed one by one.
+                guard var accumulator = accumulators.removeValue(forKey: layer.name) else { continue }
+                packings[layer.name] = try pack(layer, accumulator.finish())
+                guard progress(.packing, Double(packings.count) / Double(names.count)) else { throw QuantizationError.cancelled }
+            }
+        }
+        return result()
+    }
+
+    private func multiply(_ product: MatrixProduct) throws {
+        try sgemm(
+            transposeA: product.transposeA, transposeB: product.transposeB, m: product.m, n: product.n, k: product.k, alpha: 1,
+            a: product.a, lda: product.transposeA ? product.m : product.k, b: product.b,
+            ldb: product.transposeB ? product.k : product.n, beta: product.accumulates ? 1 : 0, c: product.c, ldc: product.n)
+    }
+
+    /// Layers whose second moments fit the budget together, with the number of patches for each. A layer that exceeds it alone
+    /// keeps as many patches as fit instead of their moment.
+    private func layerGroups(_ run: CalibrationRun) throws -> [[(layer: Layer, patches: Int)]] {
+        var groups: [[(layer: Layer, patches: Int)]] = []
+        var room = 0
+        for name in names {
+            guard let layer = network.layers[name] else { continue }
+            let positions = try run.positions(layer, samples: calibration.sampleCount)
+            var patches = options.maximumPatches
+            func bytes() -> Int {
+                SecondMomentAccumulator.byteCount(layer: layer, expectedPositions: positions, maximumPatches: patches)
+            }
+            if bytes() > options.momentBytes {
+                patches = max(1, min(patches, layer.rowLength - 1, options.momentBytes / (4 * layer.group * layer.rowLength)))
+            }
+            if groups.isEmpty || bytes() > room {
+                groups.append([])
+                room = options.momentBytes
+            }
+            groups[groups.count - 1].append((layer, patches))
+            room -= min(room, bytes())
+        }
+        return groups
+    }
+
+    private func pack(_ layer: Layer, _ moment: SecondMoment) throws(QuantizationError) -> Packing {
+        guard case .float(let weights) = layer.weights else { throw QuantizationError("layer `\(layer.name)` is packed already") }
+        var packing = options.packing(uses.position(layer.name))
+        packing.threads = threads
+        do {
+            return try packWeights(
+                matrix: weights, channels: layer.channels, rowLength: layer.rowLength, options: packing, secondMoment: moment,
+                matrixMultiply: multiply)
+        } catch {
+            throw QuantizationError("layer `\(layer.name)`: \(error)", kind: error.kind)
+        }
+    }
+
+    private func result() -> QuantizedNetwork {
+        var result = network
+        for (value, range) in ranges { result.quantization[value] = range.quantization }
+        let outputs = LayerResults(network, shapes: shapes)
+        for (name, packing) in packings {
+            result.layers[name]?.weights = .packed(packing.weights)
+            result.layers[name]?.inputQuantization = inputQuantization(name)
+        }
+        for (name, values) in outputs.values {
+            let wanted = Set(values.map { ranges[$0]?.quantization })
+            if wanted.count == 1, let quantization = wanted.first { result.layers[name]?.outputQuantization = quantization }
+        }
+        return QuantizedNetwork(network: result, reports: network.layerOrder.map(report))
+    }
+
+    /// Nodes that share a layer share its quantization: their ranges are joined.
+    private func inputQuantization(_ layer: String) -> AffineQuantization {
+        var range = ActivationRange()
+        for value in uses.inputs[layer] ?? [] { range.formUnion(ranges[value] ?? ActivationRange()) }
+        return range.quantization
+    }
+
+    private func report(_ name: String) -> LayerReport {
+        let packing = options.packing(uses.position(name))
+        guard let packed = packings[name], let codebook = try? Codebook(packing.codebook, bits: packing.bits) else {
+            return .float(name)
+        }
+        return LayerReport(name: name, codebook: codebook, packing: packed)
+    }
+}

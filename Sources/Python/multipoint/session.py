@@ -1,0 +1,173 @@
+"""Whole networks: a session is a network compiled for a largest batch and a number of threads."""
+
+from __future__ import annotations
+
+import ctypes
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Optional, Union
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import _library
+from ._handle import Closeable, Handle
+from ._library import make, text
+from ._tensors import TensorView, destination_array, empty, source_array, tensor_list
+from .model import Model, ValueInfo
+
+Array = NDArray[np.float32]
+
+_LAYOUTS = ("NCHW", "NHWC")
+
+
+@dataclass(frozen=True)
+class SessionInfo:
+    """What a session holds."""
+
+    maximum_batch: int
+    threads: int
+    #: Bytes of activations, conversions and scratch memory for the largest batch.
+    arena_bytes: int
+    #: Steps that a run of the largest batch executes.
+    step_count: int
+
+
+@dataclass(frozen=True)
+class StepInfo:
+    """One step of a run."""
+
+    #: The node, or the first of the fused nodes, that the step comes from.
+    name: str
+    #: What it does, such as "Conv+Relu" or "quantize".
+    operation: str
+    #: oneDNN's name of the implementation in use, such as "jit_int8:avx2"; "copy" and the like for the library's own.
+    implementation: str
+
+
+class Session(Closeable):
+    """A network compiled for a batch size and a thread count, with all the memory that a run needs.
+
+    A run releases the global interpreter lock. Threads that share a session take turns; for concurrent runs make one
+    session for each thread, they share the model's weights.
+    """
+
+    __slots__ = ("_inputs", "_outputs", "_turn")
+
+    def __init__(self, model: Model, maximum_batch: int = 1, threads: int = 0) -> None:
+        """Compiles the network.
+
+        Args:
+            model: a model with a graph.
+            maximum_batch: the largest batch that will be run.
+            threads: threads for one run; 0 means what OpenMP would use (OMP_NUM_THREADS, else every core).
+
+        Raises:
+            UnsupportedError: the model has weights only.
+            InvalidArgumentError: a batch above 1 where the network fixes its own, or a negative number.
+        """
+        options = make(_library.SessionOptions, maximum_batch=maximum_batch, threads=threads)
+        source = model._open_handle()
+        self._inputs = model.inputs
+        self._outputs = model.outputs
+        self._turn = threading.Lock()
+        self._handle = Handle(
+            "multipoint_session_create", "multipoint_session_destroy", source.pointer, ctypes.byref(options)
+        )
+
+    @property
+    def inputs(self) -> tuple[ValueInfo, ...]:
+        """The network's inputs, in the order of `run`'s arguments."""
+        return self._inputs
+
+    @property
+    def outputs(self) -> tuple[ValueInfo, ...]:
+        """The network's outputs, in the order of `run`'s results."""
+        return self._outputs
+
+    def run(
+        self, *arrays: Array, out: Union[Array, Sequence[Array], None] = None
+    ) -> Union[Array, tuple[Array, ...]]:
+        """Runs the network.
+
+        Args:
+            arrays: the inputs in the model's order: float32, ONNX-order shapes (N, C, H, W) with one batch size from 1 to
+                the session's largest. C-contiguous and channels-last arrays (such as `nhwc.transpose(0, 3, 1, 2)`) are
+                read in place, wherever they start in memory; others are copied first.
+            out: arrays to write the outputs to (one array, or a sequence in the model's order); float32, dense in C or
+                channels-last order, not overlapping the inputs. Without it new arrays are made.
+
+        Returns:
+            The output if the network has one, else a tuple; the arrays of `out` where given.
+
+        Raises:
+            TypeError: an argument is not an array of float32.
+            ValueError, InvalidArgumentError: a number of arrays, a shape, a batch or memory that does not fit.
+            ClosedError: after `close()`.
+        """
+        handle = self._open_handle()
+        if len(arrays) != len(self._inputs):
+            names = ", ".join(value.name for value in self._inputs)
+            raise ValueError(f"{len(self._inputs)} arrays expected ({names}), found {len(arrays)}")
+        sources = [
+            source_array(array, value.dtype, _LAYOUTS, f"input `{value.name}`")
+            for array, value in zip(arrays, self._inputs)
+        ]
+        results = self._destinations(out, self._batch(sources))
+        inputs = [TensorView(array) for array in sources]
+        outputs = [TensorView(array) for array in results]
+        with self._turn:
+            _library.call(
+                "multipoint_session_run",
+                handle.pointer,
+                tensor_list(inputs),
+                len(inputs),
+                tensor_list(outputs),
+                len(outputs),
+            )
+        return results[0] if len(results) == 1 else tuple(results)
+
+    def _batch(self, sources: Sequence[NDArray[Any]]) -> int:
+        """The size of the batch dimension in the arrays; their shapes are the library's to check."""
+        for array, value in zip(sources, self._inputs):
+            for axis, size in enumerate(value.shape):
+                if size is None and axis < array.ndim:
+                    return int(array.shape[axis])
+        return 1
+
+    def _destinations(self, out: Union[Array, Sequence[Array], None], batch: int) -> list[Array]:
+        shapes = [tuple(batch if size is None else size for size in value.shape) for value in self._outputs]
+        if out is None:
+            return [empty(shape, value.dtype) for shape, value in zip(shapes, self._outputs)]
+        given = [out] if isinstance(out, np.ndarray) else list(out)
+        if len(given) != len(shapes):
+            raise ValueError(f"out: {len(shapes)} arrays expected, found {len(given)}")
+        return [
+            destination_array(array, shape, value.dtype, _LAYOUTS, f"output `{value.name}`")
+            for array, shape, value in zip(given, shapes, self._outputs)
+        ]
+
+    @property
+    def info(self) -> SessionInfo:
+        """What the session holds."""
+        handle = self._open_handle()
+        info = make(_library.SessionInfo)
+        _library.call("multipoint_session_describe", handle.pointer, ctypes.byref(info))
+        return SessionInfo(
+            maximum_batch=info.maximum_batch,
+            threads=info.threads,
+            arena_bytes=info.arena_bytes,
+            step_count=info.step_count,
+        )
+
+    @property
+    def steps(self) -> tuple[StepInfo, ...]:
+        """What a run of the largest batch does, in order."""
+        handle = self._open_handle()
+        steps = []
+        for index in range(self.info.step_count):
+            info = make(_library.StepInfo)
+            _library.call("multipoint_session_step", handle.pointer, index, ctypes.byref(info))
+            steps.append(StepInfo(text(info.name), text(info.operation), text(info.implementation)))
+        return tuple(steps)

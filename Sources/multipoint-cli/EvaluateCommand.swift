@@ -1,0 +1,41 @@
+import ArgumentParser
+import MultipointGraph
+
+struct EvaluateCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "evaluate",
+        abstract: "Measure classification networks on labelled images; compare further networks with the first.")
+
+    @Argument(help: "Packed files, or ONNX networks that run in float.") var models: [String]
+
+    @Option(help: "Images (.npy).", completion: .file(extensions: ["npy"])) var images: String
+    @Option(help: "Class numbers (.npy, one-dimensional; int64, int32 or uint8).", completion: .file(extensions: ["npy"]))
+    var labels: String
+
+    @OptionGroup(title: "Images") var preprocessing: PreprocessingOptions
+    @OptionGroup var execution: ExecutionOptions
+
+    @Flag(help: "Print JSON.") var json = false
+
+    func run() throws {
+        let images = try ImageArray(path: images, preprocessing.preprocessing)
+        let labels = try Labels(path: labels)
+        let progress = ProgressLine()
+        var results: [EvaluationResult] = []
+        var reference: Logits?
+        for model in models {
+            let network = try ModelFile.readNetwork(model)
+            var runner = try NetworkRunner(
+                network, NetworkInputs(network, [images]), maximumBatch: execution.batch, threads: execution.threads)
+            try runner.warmUp()
+            let outputs = try runner.run { progress.show(model, $0) }
+            let logits = try Logits(outputs.first, model: model)
+            results.append(
+                try EvaluationResult(
+                    model: model, logits, labels, reference: reference, milliseconds: runner.milliseconds / Double(logits.count)))
+            reference = reference ?? logits
+        }
+        progress.clear()
+        print(json ? try jsonText(results) : results.text)
+    }
+}

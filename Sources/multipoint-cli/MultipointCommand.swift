@@ -1,0 +1,19 @@
+import ArgumentParser
+import CMultipoint
+
+@main
+struct MultipointCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "multipoint",
+        abstract: "Convolutional networks with multipoint-packed weights: short sums of scaled low-bit vectors.",
+        version: version,
+        subcommands: [QuantizeCommand.self, InspectCommand.self, RunCommand.self, EvaluateCommand.self])
+
+    static var version: String { "\(MULTIPOINT_VERSION_MAJOR).\(MULTIPOINT_VERSION_MINOR).\(MULTIPOINT_VERSION_PATCH)" }
+}
+
+/// A failure in the words of the command line's files and options: exit status 1.
+struct CommandError: Error, Equatable, CustomStringConvertible {
+    var description: String
+    init(_ description: String) { self.description = description }
+}

@@ -1,0 +1,2 @@
+/* A source file needs a declaration. */
+typedef int nothing;

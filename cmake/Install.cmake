@@ -1,0 +1,51 @@
+# What `cmake --install` puts where.
+include(CMakePackageConfigHelpers)
+
+# The library under its full version, the name that programs load, and the name that the linker looks for.
+install(PROGRAMS ${library} DESTINATION ${CMAKE_INSTALL_LIBDIR})
+file(MAKE_DIRECTORY ${PROJECT_BINARY_DIR}/lib)
+foreach(name ${soname} libmultipoint.so)
+    file(CREATE_LINK libmultipoint.so.${PROJECT_VERSION} ${PROJECT_BINARY_DIR}/lib/${name} SYMBOLIC)
+    install(FILES ${PROJECT_BINARY_DIR}/lib/${name} DESTINATION ${CMAKE_INSTALL_LIBDIR})
+endforeach()
+install(FILES ${PROJECT_SOURCE_DIR}/include/multipoint.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+if(MULTIPOINT_COMMAND)
+    install(PROGRAMS ${PROJECT_BINARY_DIR}/bin/multipoint DESTINATION ${CMAKE_INSTALL_BINDIR})
+endif()
+install(FILES ${PROJECT_SOURCE_DIR}/LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
+
+# find_package(multipoint)
+set(package ${CMAKE_INSTALL_LIBDIR}/cmake/multipoint)
+configure_package_config_file(
+    ${PROJECT_SOURCE_DIR}/cmake/multipointConfig.cmake.in ${PROJECT_BINARY_DIR}/multipointConfig.cmake
+    INSTALL_DESTINATION ${package}
+    PATH_VARS CMAKE_INSTALL_LIBDIR CMAKE_INSTALL_INCLUDEDIR
+    NO_CHECK_REQUIRED_COMPONENTS_MACRO)
+# Before 1.0 a minor version may break what was.
+write_basic_package_version_file(${PROJECT_BINARY_DIR}/multipointConfigVersion.cmake COMPATIBILITY SameMinorVersion)
+install(
+    FILES ${PROJECT_BINARY_DIR}/multipointConfig.cmake ${PROJECT_BINARY_DIR}/multipointConfigVersion.cmake
+    DESTINATION ${package})
+
+# pkg-config multipoint. The prefix is relative to the file, so that an installation can be moved.
+cmake_path(IS_RELATIVE CMAKE_INSTALL_LIBDIR relative)
+if(relative)
+    set(pkgconfig ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+    cmake_path(RELATIVE_PATH CMAKE_INSTALL_PREFIX
+        BASE_DIRECTORY ${CMAKE_INSTALL_PREFIX}/${pkgconfig} OUTPUT_VARIABLE up)
+    set(pc_prefix "\${pcfiledir}/${up}")
+    string(REGEX REPLACE "/$" "" pc_prefix "${pc_prefix}")
+    set(pc_libdir "\${prefix}/${CMAKE_INSTALL_LIBDIR}")
+else()
+    set(pkgconfig ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+    set(pc_prefix ${CMAKE_INSTALL_PREFIX})
+    set(pc_libdir ${CMAKE_INSTALL_LIBDIR})
+endif()
+cmake_path(IS_RELATIVE CMAKE_INSTALL_INCLUDEDIR relative)
+if(relative)
+    set(pc_includedir "\${prefix}/${CMAKE_INSTALL_INCLUDEDIR}")
+else()
+    set(pc_includedir ${CMAKE_INSTALL_INCLUDEDIR})
+endif()
+configure_file(${PROJECT_SOURCE_DIR}/cmake/multipoint.pc.in ${PROJECT_BINARY_DIR}/multipoint.pc @ONLY)
+install(FILES ${PROJECT_BINARY_DIR}/multipoint.pc DESTINATION ${pkgconfig})

@@ -1,0 +1,44 @@
+# Builds products of Package.swift.
+
+# multipoint_swift_product(PRODUCT name FILE built-file OUTPUT file [LINKER_FLAGS flag...])
+#
+# A target `<name>-product`, part of `all`, that builds the product and leaves a copy at OUTPUT. The Swift Package Manager knows
+# what has changed, so it is asked at every build; the copy is renewed only when its file is. The Swift runtime is linked
+# statically: a host needs no Swift.
+function(multipoint_swift_product)
+    cmake_parse_arguments(PARSE_ARGV 0 arg "" "PRODUCT;FILE;OUTPUT" "LINKER_FLAGS")
+    set(scratch ${PROJECT_BINARY_DIR}/swift)
+    set(built ${scratch}/release/${arg_FILE})
+    list(TRANSFORM arg_LINKER_FLAGS PREPEND "-Xlinker;" OUTPUT_VARIABLE linker_flags)
+
+    add_custom_target(${arg_PRODUCT}-build
+        COMMAND ${CMAKE_COMMAND} -E env SWIFT_DETERMINISTIC_HASHING=1
+                ${MULTIPOINT_SWIFT} build --configuration release --product ${arg_PRODUCT}
+                --package-path ${PROJECT_SOURCE_DIR} --scratch-path ${scratch}
+                -Xswiftc -static-stdlib -Xswiftc -use-ld=lld
+                -Xlinker --version-script=${PROJECT_SOURCE_DIR}/Sources/Multipoint/exports.map ${linker_flags}
+        BYPRODUCTS ${built}
+        COMMENT "Building ${arg_PRODUCT} with the Swift Package Manager"
+        USES_TERMINAL VERBATIM)
+
+    if(MULTIPOINT_STRIP AND CMAKE_STRIP)
+        set(copy ${CMAKE_STRIP} --strip-unneeded -o ${arg_OUTPUT} ${built})
+    else()
+        set(copy ${CMAKE_COMMAND} -E copy ${built} ${arg_OUTPUT})
+    endif()
+    cmake_path(GET arg_OUTPUT PARENT_PATH folder)
+    add_custom_command(
+        OUTPUT ${arg_OUTPUT}
+        COMMAND ${CMAKE_COMMAND} -E make_directory ${folder}
+        COMMAND ${copy}
+        DEPENDS ${arg_PRODUCT}-build ${built}
+        COMMENT "" VERBATIM)
+    add_custom_target(${arg_PRODUCT}-product ALL DEPENDS ${arg_OUTPUT})
+
+    # Two SwiftPM runs in one scratch path would wait for each other; one after the other is the same and says so.
+    get_property(previous GLOBAL PROPERTY multipoint_last_swift_build)
+    if(previous)
+        add_dependencies(${arg_PRODUCT}-build ${previous})
+    endif()
+    set_property(GLOBAL PROPERTY multipoint_last_swift_build ${arg_PRODUCT}-build)
+endfunction()
