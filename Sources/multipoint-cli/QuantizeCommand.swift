@@ -50,6 +50,8 @@ struct QuantizeCommand: ParsableCommand {
     @Option(name: [.short, .long], help: "The packed file to write.", completion: .file(extensions: ["multipoint"]))
     var output: String
 
+    @Flag(help: "Print JSON.") var json = false
+
     func validate() throws {
         if method == .greedy && calibration.isEmpty {
             throw ValidationError("Missing expected argument '--calibration <calibration>'")
@@ -90,6 +92,7 @@ struct QuantizeCommand: ParsableCommand {
                 result.reports.filter { $0.codebook != nil }.map { ($0.name, $0.relativeOutputError) },
                 uniquingKeysWith: { first, _ in first }))
         try file.write(to: output)
-        print(ModelSummary(file, path: output, byteCount: try byteCount(ofFile: output)).text)
+        let summary = ModelSummary(file, path: output, byteCount: try byteCount(ofFile: output))
+        print(json ? try jsonText(summary) : summary.text)
     }
 }

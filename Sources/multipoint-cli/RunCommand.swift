@@ -21,6 +21,8 @@ struct RunCommand: ParsableCommand {
     @OptionGroup(title: "Images") var preprocessing: PreprocessingOptions
     @OptionGroup var execution: ExecutionOptions
 
+    @Flag(help: "Print JSON.") var json = false
+
     func run() throws {
         for path in output { try requireWritable(path) }
         let network = try ModelFile.readNetwork(model)
@@ -35,5 +37,22 @@ struct RunCommand: ParsableCommand {
         let results = try runner.run { progress.show("running", $0) }
         progress.clear()
         for (path, result) in zip(output, results) { try result.write(to: path) }
+        let written = zip(network.outputs, zip(output, results)).map { value, written in
+            WrittenArray(output: value.name, path: written.0, shape: written.1.shape)
+        }
+        print(json ? try jsonText(written) : written.text)
+    }
+}
+
+/// An output of the network in a file.
+struct WrittenArray: Encodable {
+    var output: String
+    var path: String
+    var shape: [Int]
+}
+
+extension [WrittenArray] {
+    var text: String {
+        map { "output `\($0.output)` \($0.shape.map(String.init).joined(separator: "×")): \($0.path)" }.joined(separator: "\n")
     }
 }

@@ -172,10 +172,11 @@ struct NetworkCompiler {
             residual?.shape = geometry.outputShape(channels: layer.layer.channels)
             residual?.layout = .channelsLast
         }
-        if source.shape.count != shape.count { source.layout = .channelsLast }
+        // What a Gemm reads and writes in C order is, as the convolution that it becomes, channels last.
+        source.layout = .channelsLast
         var result = try compiler.emit(source, residual: residual, storage(of: group.output))
         result.shape = geometry.resultShape(layer.layer, input: shape, channels: layer.layer.channels)
-        if result.shape.count != 4 { result.layout = .dense }
+        if layer.layer.operation == .gemm { result.layout = .dense }
         values[group.output] = result
     }
 

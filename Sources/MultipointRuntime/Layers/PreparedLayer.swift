@@ -32,7 +32,7 @@ public final class PreparedLayer: Sendable {
 
     /// How the layer will run, in words.
     public var execution: String {
-        guard let rows else { return "one float convolution" }
+        guard let rows else { return "in float" }
         if rows.extraCount == 0 { return "one convolution" }
         if layer.group == 1 { return "one convolution with \(rows.extraCount) extra rows, summed" }
         return "\(rows.depth) convolutions, summed"
