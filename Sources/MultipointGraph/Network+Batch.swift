@@ -48,7 +48,8 @@ extension Network {
             let scales = !a.isEmpty && b == [2 * a[0]] + a.dropFirst() && c == [3 * a[0]] + a.dropFirst()
             guard scales else {
                 throw GraphError(
-                    node: node.name, "its result has shape \(a) for batch size 1 and \(b) for 2; only the first dimension may depend on it",
+                    node: node.name,
+                    "its result has shape \(a) for batch size 1 and \(b) for 2; only the first dimension may depend on it",
                     kind: .unsupported)
             }
             guard !node.operation.worksAlongFirstAxis else {
@@ -86,12 +87,15 @@ extension ValueInfo {
             throw GraphError(
                 "output `\(name)`: its first dimension is \(computed.first ?? 0) times the batch size", kind: .unsupported)
         }
-        let agrees = shape.isEmpty || shape.count == computed.count && shape.indices.allSatisfy { axis in
-            switch shape[axis] {
-            case .fixed(let size): size == 0 || size == computed[axis]
-            case .batch: axis == 0 && hasBatch
-            }
-        }
+        let agrees =
+            shape.isEmpty
+            || shape.count == computed.count
+                && shape.indices.allSatisfy { axis in
+                    switch shape[axis] {
+                    case .fixed(let size): size == 0 || size == computed[axis]
+                    case .batch: axis == 0 && hasBatch
+                    }
+                }
         guard agrees else {
             throw GraphError("output `\(name)`: shape \(text(shape)) is declared, \(computed) is computed for batch size 1")
         }

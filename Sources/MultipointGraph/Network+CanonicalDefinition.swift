@@ -28,56 +28,36 @@ private struct DefinitionWriter {
 
     mutating func write(_ node: Node, layers: [String: Layer]) {
         var definition = NodeDefinition(
-            name: node.name, operatorType: "", inputs: node.inputs, outputs: [node.output])
+            name: node.name, operatorType: node.operation.operatorType(layers), inputs: node.inputs, outputs: [node.output])
         switch node.operation {
-        case .layer(let name):
-            definition.layer = name
-            if case .convolution = layers[name]?.operation { definition.operatorType = "Conv" } else { definition.operatorType = "Gemm" }
-        case .relu: definition.operatorType = "Relu"
-        case .clip(let minimum, let maximum): writeClip(minimum, maximum, &definition)
-        case .leakyRelu(let alpha):
-            definition.operatorType = "LeakyRelu"
-            definition.attributes["alpha"] = .float(alpha)
-        case .sigmoid: definition.operatorType = "Sigmoid"
-        case .add: definition.operatorType = "Add"
-        case .multiply: definition.operatorType = "Mul"
-        case .maxPool(let pooling): definition.write(pooling, as: "MaxPool")
+        case .layer(let name): definition.layer = name
+        case .relu, .sigmoid, .add, .multiply, .globalAveragePool: break
+        case .clip(let minimum, let maximum): appendBounds(minimum, maximum, &definition)
+        case .leakyRelu(let alpha): definition.attributes["alpha"] = .float(alpha)
+        case .maxPool(let pooling): definition.write(pooling)
         case .averagePool(let pooling, let countsPadding):
-            definition.write(pooling, as: "AveragePool")
+            definition.write(pooling)
             if countsPadding { definition.attributes["count_include_pad"] = .int(1) }
-        case .globalAveragePool: definition.operatorType = "GlobalAveragePool"
-        case .concat(let axis): definition.write("Concat", axis: axis)
-        case .flatten(let axis): definition.write("Flatten", axis: axis)
-        case .softmax(let axis): definition.write("Softmax", axis: axis)
+        case .concat(let axis), .flatten(let axis), .softmax(let axis): definition.attributes["axis"] = .int(Int64(axis))
         case .reshape(let shape, let allowZero):
-            definition.operatorType = "Reshape"
             append("shape", shape, &definition)
             if allowZero { definition.attributes["allowzero"] = .int(1) }
-        case .squeeze(let axes):
-            definition.operatorType = "Squeeze"
-            if let axes { append("axes", axes, &definition) }
-        case .unsqueeze(let axes):
-            definition.operatorType = "Unsqueeze"
-            append("axes", axes, &definition)
-        case .transpose(let permutation):
-            definition.operatorType = "Transpose"
-            definition.attributes["perm"] = .ints(permutation.map { Int64($0) })
+        case .squeeze(let axes): if let axes { append("axes", axes, &definition) }
+        case .unsqueeze(let axes): append("axes", axes, &definition)
+        case .transpose(let permutation): definition.attributes["perm"] = .ints(permutation.map { Int64($0) })
         case .slice(let starts, let ends, let axes, let steps):
-            definition.operatorType = "Slice"
             for (what, values) in [("starts", starts), ("ends", ends), ("axes", axes), ("steps", steps)] {
                 append(what, values, &definition)
             }
         case .pad(let pads, let value):
-            definition.operatorType = "Pad"
             append("pads", pads, &definition)
             if value != 0 { append("value", value, &definition) }
         }
         nodes.append(definition)
     }
 
-    private mutating func writeClip(_ minimum: Float, _ maximum: Float, _ definition: inout NodeDefinition) {
+    private mutating func appendBounds(_ minimum: Float, _ maximum: Float, _ definition: inout NodeDefinition) {
         let limit = Float.greatestFiniteMagnitude
-        definition.operatorType = "Clip"
         if minimum > -limit {
             append("min", minimum, &definition)
         } else if maximum < limit {
@@ -101,14 +81,35 @@ private struct DefinitionWriter {
     }
 }
 
-extension NodeDefinition {
-    fileprivate mutating func write(_ operatorType: String, axis: Int) {
-        self.operatorType = operatorType
-        attributes["axis"] = .int(Int64(axis))
+extension Operation {
+    /// The ONNX operator.
+    fileprivate func operatorType(_ layers: [String: Layer]) -> String {
+        switch self {
+        case .layer(let name): if case .convolution = layers[name]?.operation { "Conv" } else { "Gemm" }
+        case .relu: "Relu"
+        case .clip: "Clip"
+        case .leakyRelu: "LeakyRelu"
+        case .sigmoid: "Sigmoid"
+        case .add: "Add"
+        case .multiply: "Mul"
+        case .maxPool: "MaxPool"
+        case .averagePool: "AveragePool"
+        case .globalAveragePool: "GlobalAveragePool"
+        case .concat: "Concat"
+        case .flatten: "Flatten"
+        case .reshape: "Reshape"
+        case .squeeze: "Squeeze"
+        case .unsqueeze: "Unsqueeze"
+        case .transpose: "Transpose"
+        case .slice: "Slice"
+        case .pad: "Pad"
+        case .softmax: "Softmax"
+        }
     }
+}
 
-    fileprivate mutating func write(_ pooling: Pooling, as operatorType: String) {
-        self.operatorType = operatorType
+extension NodeDefinition {
+    fileprivate mutating func write(_ pooling: Pooling) {
         write("kernel_shape", pooling.kernel, default: [])
         write("strides", pooling.strides, default: [1, 1])
         write("pads", pooling.pads, default: [0, 0, 0, 0])

@@ -5,7 +5,8 @@ extension TensorReader {
         for entry in tensor.externalData { entries[entry.key] = entry.value }
         guard let location = entries["location"] else { throw ONNXImportError("\(place): its external data has no location") }
         guard let folder else {
-            throw ONNXImportError("\(place): its data is in `\(location)`, which cannot be read along with a model in memory", kind: .io)
+            throw ONNXImportError(
+                "\(place): its data is in `\(location)`, which cannot be read along with a model in memory", kind: .io)
         }
         guard isInsideFolder(location) else {
             throw ONNXImportError("\(place): external data `\(location)` is outside the model's folder")

@@ -101,7 +101,8 @@ extension GraphReader {
     }
 
     private func value(of attribute: Onnx_AttributeProto, _ node: Onnx_NodeProto) throws(ONNXImportError) -> AttributeValue {
-        let place = "node `\(node.name.isEmpty ? node.output.first ?? "" : node.name)` (\(node.opType)), attribute `\(attribute.name)`"
+        let place =
+            "node `\(node.name.isEmpty ? node.output.first ?? "" : node.name)` (\(node.opType)), attribute `\(attribute.name)`"
         switch attribute.kind {
         case .int: return .int(attribute.i)
         case .float: return .float(attribute.f)

@@ -25,7 +25,8 @@ private func readBytes(_ descriptor: CInt, _ path: String, offset: Int, count: I
             let got = pread(descriptor, base + initialized, count - initialized, offset + initialized)
             if got > 0 { initialized += got; continue }
             if got < 0 && errno == EINTR { continue }
-            failure = got < 0
+            failure =
+                got < 0
                 ? systemError(path, "cannot be read")
                 : ONNXImportError("`\(path)` became shorter while it was read", kind: .io)
             return

@@ -13,7 +13,9 @@ struct TensorReader {
             throw ONNXImportError("\(place): element type \(name) is not supported", kind: .unsupported)
         }
         let shape = tensor.dims.map { Int($0) }
-        guard !tensor.hasSegment else { throw ONNXImportError("\(place): tensors in segments are not supported", kind: .unsupported) }
+        guard !tensor.hasSegment else {
+            throw ONNXImportError("\(place): tensors in segments are not supported", kind: .unsupported)
+        }
         guard let count = elementCount(of: shape), count <= Layer.maximumWeightCount else {
             throw ONNXImportError("\(place): shape \(shape) is not possible")
         }
@@ -23,7 +25,8 @@ struct TensorReader {
         } else if tensor.hasRawData {
             guard tensor.rawData.count == count * elementSize else {
                 throw ONNXImportError(
-                    "\(place): \(count * elementSize) bytes expected for shape \(shape) of \(type.name), found \(tensor.rawData.count)")
+                    "\(place): \(count * elementSize) bytes expected for shape \(shape) of \(type.name), found \(tensor.rawData.count)"
+                )
             }
             elements = try decode([UInt8](tensor.rawData), type, place)
         } else {
@@ -123,7 +126,8 @@ extension [UInt8] {
         return withUnsafeBytes { source in
             [Value](unsafeUninitializedCapacity: count) { elements, initialized in
                 for index in 0..<count {
-                    elements.initializeElement(at: index, to: source.loadUnaligned(fromByteOffset: index * stride, as: Value.self))
+                    elements.initializeElement(
+                        at: index, to: source.loadUnaligned(fromByteOffset: index * stride, as: Value.self))
                 }
                 initialized = count
             }

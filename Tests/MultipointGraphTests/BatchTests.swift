@@ -30,7 +30,8 @@ import Testing
     }
 
     @Test(arguments: [
-        node("Softmax", ["x"], "y", ["axis": 0]), node("Concat", ["x", "x"], "y", ["axis": 0]), node("Slice", ["x", "zero", "one", "zero"], "y"),
+        node("Softmax", ["x"], "y", ["axis": 0]), node("Concat", ["x", "x"], "y", ["axis": 0]),
+        node("Slice", ["x", "zero", "one", "zero"], "y"),
         node("Transpose", ["x"], "y", ["perm": [1, 0]]), node("Flatten", ["x"], "y", ["axis": 0]), node("Squeeze", ["x"], "y"),
         node("Unsqueeze", ["x", "zero"], "y"), node("Reshape", ["x", "minus_one"], "y"), node("Pad", ["x", "pads"], "y"),
     ]) func imagesOfABatchMustNotMeet(operation: NodeDefinition) throws {
@@ -69,7 +70,8 @@ import Testing
     @Test func regroupedImagesMayBeRegroupedBack() throws {
         let constants = ["s": ints(-1, 2, 4, 8, 8), "t": ints(-1, 8, 8, 8)]
         let shuffle = [
-            node("Reshape", ["x", "s"], "a"), node("Transpose", ["a"], "b", ["perm": [0, 2, 1, 3, 4]]), node("Reshape", ["b", "t"], "y"),
+            node("Reshape", ["x", "s"], "a"), node("Transpose", ["a"], "b", ["perm": [0, 2, 1, 3, 4]]),
+            node("Reshape", ["b", "t"], "y"),
         ]
         #expect(try shapes(definition(input: [1, 8, 8, 8], shuffle, constants)).output == [.batch, 8, 8, 8])
     }

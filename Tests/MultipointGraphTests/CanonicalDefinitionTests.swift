@@ -11,12 +11,14 @@ import Testing
     /// Every operation, over [N, 4, 8, 8].
     private static let operations: [Operation] = [
         .relu, .clip(minimum: -1, maximum: 6), .clip(minimum: -.greatestFiniteMagnitude, maximum: 6),
-        .clip(minimum: 1, maximum: .greatestFiniteMagnitude), .clip(minimum: -.greatestFiniteMagnitude, maximum: .greatestFiniteMagnitude),
+        .clip(minimum: 1, maximum: .greatestFiniteMagnitude),
+        .clip(minimum: -.greatestFiniteMagnitude, maximum: .greatestFiniteMagnitude),
         .leakyRelu(alpha: 0.2), .sigmoid, .maxPool(Pooling(kernel: [2, 3])),
         .maxPool(Pooling(kernel: [2, 3], strides: [2, 1], pads: [1, 0, 0, 2], dilations: [2, 2], ceilMode: true)),
         .averagePool(Pooling(kernel: [3, 3], pads: [1, 1, 1, 1], dilations: [1, 2]), countsPadding: true),
         .averagePool(Pooling(kernel: [3, 3]), countsPadding: false), .globalAveragePool, .flatten(axis: 1), .flatten(axis: 2),
-        .reshape([0, -1, 16], allowZero: false), .reshape([-1, 256], allowZero: true), .squeeze(axes: [2]), .unsqueeze(axes: [1, 5]),
+        .reshape([0, -1, 16], allowZero: false), .reshape([-1, 256], allowZero: true), .squeeze(axes: [2]),
+        .unsqueeze(axes: [1, 5]),
         .transpose(permutation: [0, 2, 3, 1]), .slice(starts: [1, -1], ends: [Int.max, -5], axes: [1, 3], steps: [2, -1]),
         .pad(pads: [0, 0, 1, 2, 0, 0, 3, 4], value: 0), .pad(pads: [0, 0, 1, 2, 0, 0, 3, 4], value: -1.5), .softmax(axis: 1),
     ]
@@ -49,19 +51,25 @@ import Testing
             node("Concat", ["r", "x", "r"], "k", ["axis": 1]), node("BatchNormalization", ["k", "g", "g", "g", "g"], "b"),
             node("GlobalAveragePool", ["b"], "p"), node("Flatten", ["p"], "f"), node("MatMul", ["f", "v"], "y"),
         ]
-        let constants = ["w": generator.tensor([4, 2, 3, 3]), "g": generator.tensor([12], 1...2), "v": generator.tensor([12, 5])]
+        let constants = [
+            "w": generator.tensor([4, 2, 3, 3]), "g": generator.tensor([12], 1...2), "v": generator.tensor([12, 5]),
+        ]
         try expectRoundTrip(try Network(definition: definition(nodes, constants)))
     }
 
     @Test func layerNodesHaveNothingButTheirInput() throws {
         let network = try Network(
             definition: definition(
-                [node("Conv", ["x", "w"], "c", ["strides": [2, 2]]), node("Flatten", ["c"], "f"), node("Gemm", ["f", "v"], "y")],
+                [
+                    node("Conv", ["x", "w"], "c", ["strides": [2, 2]]), node("Flatten", ["c"], "f"),
+                    node("Gemm", ["f", "v"], "y"),
+                ],
                 ["w": zeros(1, 4, 2, 2), "v": zeros(16, 2)]))
         let written = network.definition()
         #expect(
             written.nodes == [
-                node("Conv", ["x"], "c", layer: "c"), node("Flatten", ["c"], "f", ["axis": 1]), node("Gemm", ["f"], "y", layer: "y"),
+                node("Conv", ["x"], "c", layer: "c"), node("Flatten", ["c"], "f", ["axis": 1]),
+                node("Gemm", ["f"], "y", layer: "y"),
             ])
         #expect(written.initializers.isEmpty)
     }

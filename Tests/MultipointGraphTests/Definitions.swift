@@ -70,7 +70,8 @@ func expectError(
 }
 
 func expectError(
-    _ kind: GraphError.Kind, _ definition: GraphDefinition, _ fragments: String..., sourceLocation: SourceLocation = #_sourceLocation
+    _ kind: GraphError.Kind, _ definition: GraphDefinition, _ fragments: String...,
+    sourceLocation: SourceLocation = #_sourceLocation
 ) {
     do {
         let network = try Network(definition: definition)

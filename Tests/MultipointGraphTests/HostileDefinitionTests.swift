@@ -6,24 +6,33 @@ import Testing
     private static let constants: [String: Tensor] = [
         "scalar": scalar(1), "vector": zeros(4), "ones": Tensor(shape: [4], [Float(1), 1, 1, 1]), "image": zeros(1, 4, 1, 1),
         "kernel": zeros(4, 4, 3, 3), "matrix": zeros(8, 8), "zero": ints(0), "one": ints(1), "two": ints(2), "axes": ints(1, 2),
-        "shape": ints(0, -1, 8), "pads": ints(0, 0, 1, 1, 0, 0, 1, 1), "extremes": ints(.min, .max), "wide": ints(0, 0, 1, 1, 0, 0, .max, .max),
-        "empty": Tensor(shape: [0], [Int64]()), "nothing": zeros(0), "huge": Tensor(shape: [1, 1], [Int64.max]), "nan": scalar(.nan),
+        "shape": ints(0, -1, 8), "pads": ints(0, 0, 1, 1, 0, 0, 1, 1), "extremes": ints(.min, .max),
+        "wide": ints(0, 0, 1, 1, 0, 0, .max, .max),
+        "empty": Tensor(shape: [0], [Int64]()), "nothing": zeros(0), "huge": Tensor(shape: [1, 1], [Int64.max]),
+        "nan": scalar(.nan),
         "negative": ints(-1, 0, -1),
     ]
 
     /// Nodes that are right for an input [N, 4, 8, 8] in operator set 17.
     private static let valid: [NodeDefinition] = [
-        node("Add", ["x", "image"], "v"), node("Sub", ["scalar", "x"], "v"), node("Mul", ["x", "x"], "v"), node("Div", ["x", "scalar"], "v"),
-        node("AveragePool", ["x"], "v", ["kernel_shape": [3, 3], "pads": [1, 1, 1, 1], "ceil_mode": 1, "count_include_pad": 1]),
-        node("MaxPool", ["x"], "v", ["kernel_shape": [3, 3], "strides": [2, 2], "dilations": [1, 2], "auto_pad": "SAME_UPPER"]),
-        node("BatchNormalization", ["x", "ones", "vector", "vector", "ones"], "v", ["epsilon": 0.1]), node("Clip", ["x", "", "scalar"], "v"),
-        node("Concat", ["x", "x"], "v", ["axis": 1]), node("Conv", ["x", "kernel", "vector"], "v", ["pads": [1, 1, 1, 1], "group": 1]),
+        node("Add", ["x", "image"], "v"), node("Sub", ["scalar", "x"], "v"), node("Mul", ["x", "x"], "v"),
+        node("Div", ["x", "scalar"], "v"),
+        node(
+            "AveragePool", ["x"], "v", ["kernel_shape": [3, 3], "pads": [1, 1, 1, 1], "ceil_mode": 1, "count_include_pad": 1]),
+        node(
+            "MaxPool", ["x"], "v", ["kernel_shape": [3, 3], "strides": [2, 2], "dilations": [1, 2], "auto_pad": "SAME_UPPER"]),
+        node("BatchNormalization", ["x", "ones", "vector", "vector", "ones"], "v", ["epsilon": 0.1]),
+        node("Clip", ["x", "", "scalar"], "v"),
+        node("Concat", ["x", "x"], "v", ["axis": 1]),
+        node("Conv", ["x", "kernel", "vector"], "v", ["pads": [1, 1, 1, 1], "group": 1]),
         node("Conv", ["x", "kernel"], "v", ["auto_pad": "SAME_LOWER", "strides": [2, 2]]), node("Dropout", ["x"], "v"),
         node("Flatten", ["x"], "v", ["axis": 1]), node("Gemm", ["x", "matrix"], "v", ["alpha": 2.0, "transB": 1]),
         node("GlobalAveragePool", ["x"], "v"), node("Identity", ["x"], "v"), node("LeakyRelu", ["x"], "v", ["alpha": 0.1]),
-        node("MatMul", ["x", "matrix"], "v"), node("Pad", ["x", "pads", "scalar"], "v", ["mode": "constant"]), node("Relu", ["x"], "v"),
+        node("MatMul", ["x", "matrix"], "v"), node("Pad", ["x", "pads", "scalar"], "v", ["mode": "constant"]),
+        node("Relu", ["x"], "v"),
         node("Reshape", ["x", "shape"], "v"), node("Sigmoid", ["x"], "v"), node("Slice", ["x", "zero", "two", "one"], "v"),
-        node("Softmax", ["x"], "v", ["axis": -1]), node("Squeeze", ["x", "axes"], "v"), node("Transpose", ["x"], "v", ["perm": [0, 2, 3, 1]]),
+        node("Softmax", ["x"], "v", ["axis": -1]), node("Squeeze", ["x", "axes"], "v"),
+        node("Transpose", ["x"], "v", ["perm": [0, 2, 3, 1]]),
         node("Unsqueeze", ["x", "axes"], "v"), node("Constant", [], "v", ["value_ints": [1, 2]]),
     ]
 
@@ -40,7 +49,8 @@ import Testing
                 if Int.random(in: 0..<3, using: &generator) == 0 { mutate(&node, &generator) }
                 nodes.append(node)
             }
-            let input: [ValueInfo.Dimension] = [[.batch, 4, 8, 8], [1, 4, 8, 8], [2, 4, 1, 1], [.batch, 8], []].randomElement(using: &generator) ?? []
+            let input: [ValueInfo.Dimension] =
+                [[.batch, 4, 8, 8], [1, 4, 8, 8], [2, 4, 1, 1], [.batch, 8], []].randomElement(using: &generator) ?? []
             let opset = Bool.random(using: &generator) ? 17 : Int.random(in: 7...28, using: &generator)
             let hostile = definition(opset: opset, input: input, nodes, Self.constants)
             do throws(GraphError) {
@@ -78,7 +88,9 @@ import Testing
         case 1: return .float([.nan, .infinity, -1, 0, 1e38].randomElement(using: &generator) ?? 0)
         case 2: return .string(["SAME_UPPER", "constant", "VALID", ""].randomElement(using: &generator) ?? "")
         case 3: return .tensor(scalar(1))
-        default: return .ints((0..<Int.random(in: 0...4, using: &generator)).map { _ in numbers.randomElement(using: &generator) ?? 0 })
+        default:
+            return .ints(
+                (0..<Int.random(in: 0...4, using: &generator)).map { _ in numbers.randomElement(using: &generator) ?? 0 })
         }
     }
 

@@ -18,13 +18,16 @@ import Testing
             definition(opset: opset, [node("Conv", ["x", "w", "b"], "y", attributes, name: "stem")], ["w": weights, "b": bias]))
         let expected = ConvolutionAttributes(strides: [2, 1], pads: [1, 2, 0, 3], dilations: [1, 2], group: 2)
         #expect(
-            layer == Layer(
-                name: "stem", operation: .convolution(expected), shape: [6, 2, 3, 5], weights: .float(weights.floats ?? []),
-                bias: bias.floats))
+            layer
+                == Layer(
+                    name: "stem", operation: .convolution(expected), shape: [6, 2, 3, 5], weights: .float(weights.floats ?? []),
+                    bias: bias.floats))
     }
 
     /// Values from ONNX's formulas: size 8, kernel 3 dilated to 5, stride 2: 4 results need 3·2 + 5 = 11 samples, 3 pads.
-    @Test(arguments: [("SAME_UPPER", [1, 0, 2, 1]), ("SAME_LOWER", [2, 1, 1, 0]), ("VALID", [0, 0, 0, 0]), ("NOTSET", [0, 0, 0, 0])])
+    @Test(arguments: [
+        ("SAME_UPPER", [1, 0, 2, 1]), ("SAME_LOWER", [2, 1, 1, 0]), ("VALID", [0, 0, 0, 0]), ("NOTSET", [0, 0, 0, 0]),
+    ])
     func automaticPadding(mode: String, pads: [Int]) throws {
         let attributes: [String: AttributeValue] = ["auto_pad": .string(mode), "strides": [2, 2], "dilations": [2, 1]]
         let padded = definition(input: [.batch, 4, 8, 8], [node("Conv", ["x", "w"], "y", attributes)], ["w": zeros(2, 4, 3, 3)])
@@ -35,7 +38,9 @@ import Testing
 
     @Test func automaticPaddingOfPooling() throws {
         // 7 samples, window 2, stride 2: 4 results need 8 samples.
-        let attributes: [String: AttributeValue] = ["auto_pad": "SAME_UPPER", "kernel_shape": [2, 2], "strides": [2, 2], "ceil_mode": 1]
+        let attributes: [String: AttributeValue] = [
+            "auto_pad": "SAME_UPPER", "kernel_shape": [2, 2], "strides": [2, 2], "ceil_mode": 1,
+        ]
         let pooled = definition(input: [.batch, 4, 7, 7], [node("MaxPool", ["x"], "y", attributes)])
         #expect(try operations(pooled) == [.maxPool(Pooling(kernel: [2, 2], strides: [2, 2], pads: [0, 0, 1, 1]))])
         #expect(try outputShape(pooled) == [1, 4, 4, 4])
@@ -58,11 +63,13 @@ import Testing
         expectError(.invalid, conv(zeros(2, 4, 3, 3), ["group": "two"]), "attribute `group`: an integer expected")
         expectError(.invalid, conv(zeros(2, 4, 3, 3), ["padding": 1]), "no attribute `padding`")
         expectError(.invalid, conv(zeros(2, 4, 9, 9), [:]), "node `conv2`", "height 8 of input `x`", "window of 9")
-        expectError(.invalid, conv(Tensor(shape: [2, 4, 1, 1], Array(repeating: Float.nan, count: 8)), [:]), "`conv2`", "weight 0 is nan")
+        expectError(
+            .invalid, conv(Tensor(shape: [2, 4, 1, 1], Array(repeating: Float.nan, count: 8)), [:]), "`conv2`", "weight 0 is nan")
         expectError(.invalid, conv(Tensor(shape: [2, 4, 3, 3], [Float(0)]), [:]), "initializer `w`", "1 elements")
         let bias = definition([node("Conv", ["x", "w", "b"], "y")], ["w": zeros(2, 4, 3, 3), "b": zeros(3)])
         expectError(.invalid, bias, "bias `b` of shape [3]; [2] expected")
-        expectError(.unsupported, definition([node("Relu", ["x"], "w"), node("Conv", ["x", "w"], "y")]), "weights `w` is computed")
+        expectError(
+            .unsupported, definition([node("Relu", ["x"], "w"), node("Conv", ["x", "w"], "y")]), "weights `w` is computed")
     }
 
     @Test(arguments: [7, 9, 11, 13]) func gemm(opset: Int) throws {
@@ -76,14 +83,19 @@ import Testing
         ]
         for (weights, attributes) in forms {
             let found = try onlyLayer(
-                definition(opset: opset, input: [.batch, 2], [node("Gemm", ["x", "w", "b"], "y", attributes)], ["w": weights, "b": bias]))
+                definition(
+                    opset: opset, input: [.batch, 2], [node("Gemm", ["x", "w", "b"], "y", attributes)], ["w": weights, "b": bias])
+            )
             #expect(found == expected)
         }
     }
 
     @Test func gemmBiasesBroadcast() throws {
-        for bias in [scalar(7), Tensor(shape: [1], [Float(7)]), Tensor(shape: [1, 1], [Float(7)]), Tensor(shape: [3], [Float(7), 7, 7])] {
-            let layer = try onlyLayer(definition(input: [.batch, 2], [node("Gemm", ["x", "w", "b"], "y")], ["w": zeros(2, 3), "b": bias]))
+        for bias in [
+            scalar(7), Tensor(shape: [1], [Float(7)]), Tensor(shape: [1, 1], [Float(7)]), Tensor(shape: [3], [Float(7), 7, 7]),
+        ] {
+            let layer = try onlyLayer(
+                definition(input: [.batch, 2], [node("Gemm", ["x", "w", "b"], "y")], ["w": zeros(2, 3), "b": bias]))
             #expect(layer.bias == [7, 7, 7])
         }
         let gemm: (Tensor) -> GraphDefinition = { bias in
@@ -93,13 +105,16 @@ import Testing
         expectError(.unsupported, gemm(zeros(4, 3)), "bias `b` of shape [4, 3]")
         let transposed = definition(input: [.batch, 2], [node("Gemm", ["x", "w"], "y", ["transA": 1])], ["w": zeros(2, 3)])
         expectError(.unsupported, transposed, "transA = 1")
-        expectError(.invalid, definition([node("Gemm", ["x", "w"], "y")], ["w": zeros(8, 3)]), "2 dimensions expected, `x` has shape [1, 4, 8, 8]")
+        expectError(
+            .invalid, definition([node("Gemm", ["x", "w"], "y")], ["w": zeros(8, 3)]),
+            "2 dimensions expected, `x` has shape [1, 4, 8, 8]")
     }
 
     @Test func matrixProductsMapTheLastAxis() throws {
         let product = definition(
             input: [.batch, 5, 2], [node("MatMul", ["x", "w"], "y")], ["w": Tensor(shape: [2, 3], [Float(1), 2, 3, 4, 5, 6])])
-        #expect(try onlyLayer(product) == Layer(name: "y", operation: .gemm, shape: [3, 2], weights: .float([1, 4, 2, 5, 3, 6])))
+        #expect(
+            try onlyLayer(product) == Layer(name: "y", operation: .gemm, shape: [3, 2], weights: .float([1, 4, 2, 5, 3, 6])))
         #expect(try outputShape(product, batch: 7) == [7, 5, 3])
         let wrong = definition(input: [.batch, 5, 4], [node("MatMul", ["x", "w"], "y")], ["w": zeros(2, 3)])
         expectError(.invalid, wrong, "node `y`", "2 features expected, input `x` has 4")

@@ -18,21 +18,28 @@ import Testing
         let inputs = [node("Clip", ["x", "lo", "hi"], "y")]
         try expectSame(
             [.clip(minimum: -1, maximum: 6)],
-            [(7, [node("Clip", ["x"], "y", ["min": -1.0, "max": 6.0])], [:]), (10, [node("Clip", ["x"], "y", ["min": -1, "max": 6])], [:]),
-             (11, inputs, bounds), (12, inputs, bounds), (17, inputs, bounds), (28, inputs, bounds)])
+            [
+                (7, [node("Clip", ["x"], "y", ["min": -1.0, "max": 6.0])], [:]),
+                (10, [node("Clip", ["x"], "y", ["min": -1, "max": 6])], [:]),
+                (11, inputs, bounds), (12, inputs, bounds), (17, inputs, bounds), (28, inputs, bounds),
+            ])
         let greatest = Float.greatestFiniteMagnitude
         try expectSame(
             [.clip(minimum: -greatest, maximum: 6)],
-            [(7, [node("Clip", ["x"], "y", ["max": 6.0])], [:]), (11, [node("Clip", ["x", "", "hi"], "y")], bounds),
-             (13, [node("Clip", ["x", "lowest", "hi"], "y")], ["lowest": scalar(-.infinity), "hi": scalar(6)])])
+            [
+                (7, [node("Clip", ["x"], "y", ["max": 6.0])], [:]), (11, [node("Clip", ["x", "", "hi"], "y")], bounds),
+                (13, [node("Clip", ["x", "lowest", "hi"], "y")], ["lowest": scalar(-.infinity), "hi": scalar(6)]),
+            ])
         try expectSame(
-            [.relu], [(7, [node("Clip", ["x"], "y", ["min": 0.0])], [:]), (13, [node("Clip", ["x", "lo"], "y")], ["lo": scalar(0)])])
+            [.relu],
+            [(7, [node("Clip", ["x"], "y", ["min": 0.0])], [:]), (13, [node("Clip", ["x", "lo"], "y")], ["lo": scalar(0)])])
     }
 
     @Test func clipBoundsMustBeConstantNumbersInOrder() {
         let input = definition(opset: 6 + 7, [node("Clip", ["x", "lo"], "y")], ["lo": Tensor(shape: [2], [Float(0), 1])])
         expectError(.invalid, input, "node `y`", "min `lo`", "one number expected")
-        expectError(.invalid, definition([node("Clip", ["x", "lo", "hi"], "y")], ["lo": scalar(2), "hi": scalar(1)]), "2.0 to 1.0")
+        expectError(
+            .invalid, definition([node("Clip", ["x", "lo", "hi"], "y")], ["lo": scalar(2), "hi": scalar(1)]), "2.0 to 1.0")
         expectError(.invalid, definition([node("Clip", ["x", "lo"], "y")], ["lo": scalar(.nan)]), "node `y`")
         expectError(.invalid, definition(opset: 11, [node("Clip", ["x"], "y", ["min": 0.0])]), "no attribute `min`")
         let computed = [node("Relu", ["x"], "r"), node("Clip", ["x", "r"], "y")]
@@ -43,12 +50,15 @@ import Testing
         let constants = ["s": ints(0, 1), "e": ints(Int64.max, -1), "a": ints(2, -1), "t": ints(2, 1)]
         let expected = Operation.slice(starts: [0, 1], ends: [Int.max, -1], axes: [2, 3], steps: [2, 1])
         let inputs = [node("Slice", ["x", "s", "e", "a", "t"], "y")]
-        try expectSame([expected], [(10, inputs, constants), (11, inputs, constants), (13, inputs, constants), (25, inputs, constants)])
+        try expectSame(
+            [expected], [(10, inputs, constants), (11, inputs, constants), (13, inputs, constants), (25, inputs, constants)])
         let unstepped = Operation.slice(starts: [0, 1], ends: [2, -1], axes: [2, 3], steps: [1, 1])
         try expectSame(
             [unstepped],
-            [(7, [node("Slice", ["x"], "y", ["starts": [0, 1], "ends": [2, -1], "axes": [2, 3]])], [:]),
-             (13, [node("Slice", ["x", "s", "e", "a"], "y")], ["s": ints(0, 1), "e": ints(2, -1), "a": ints(2, 3)])])
+            [
+                (7, [node("Slice", ["x"], "y", ["starts": [0, 1], "ends": [2, -1], "axes": [2, 3]])], [:]),
+                (13, [node("Slice", ["x", "s", "e", "a"], "y")], ["s": ints(0, 1), "e": ints(2, -1), "a": ints(2, 3)]),
+            ])
     }
 
     @Test func pad() throws {
@@ -58,34 +68,63 @@ import Testing
         let inputs = [node("Pad", ["x", "p", "v"], "y", ["mode": "constant"])]
         try expectSame(
             [expected],
-            [(7, [node("Pad", ["x"], "y", ["pads": [0, 0, 1, 2, 0, 0, 3, 4], "value": 0.5])], [:]), (11, inputs, constants),
-             (13, inputs, constants), (18, inputs, constants), (25, inputs, constants),
-             (18, [node("Pad", ["x", "p", "v", "a"], "y")], ["p": ints(2, 1, 4, 3), "v": scalar(0.5), "a": ints(-1, 2)])])
+            [
+                (7, [node("Pad", ["x"], "y", ["pads": [0, 0, 1, 2, 0, 0, 3, 4], "value": 0.5])], [:]), (11, inputs, constants),
+                (13, inputs, constants), (18, inputs, constants), (25, inputs, constants),
+                (18, [node("Pad", ["x", "p", "v", "a"], "y")], ["p": ints(2, 1, 4, 3), "v": scalar(0.5), "a": ints(-1, 2)]),
+            ])
         expectError(.unsupported, definition([node("Pad", ["x", "p"], "y", ["mode": "reflect"])], ["p": full]), "mode `reflect`")
-        expectError(.unsupported, definition([node("Pad", ["x", "p"], "y")], ["p": ints(0, 0, -1, 0, 0, 0, 0, 0)]), "negative pad (-1)")
+        expectError(
+            .unsupported, definition([node("Pad", ["x", "p"], "y")], ["p": ints(0, 0, -1, 0, 0, 0, 0, 0)]), "negative pad (-1)")
         expectError(.invalid, definition([node("Pad", ["x", "p"], "y")], ["p": ints(1, 1)]), "8 numbers expected")
     }
 
     @Test func squeezeAndUnsqueeze() throws {
-        let forms = [
-            (7, [node("Unsqueeze", ["x"], "u", ["axes": [1, 4]]), node("Sigmoid", ["u"], "v"), node("Squeeze", ["v"], "y", ["axes": [1]])], [:]),
-            (11, [node("Unsqueeze", ["x"], "u", ["axes": [-1, 1]]), node("Sigmoid", ["u"], "v"), node("Squeeze", ["v"], "y", ["axes": [-4]])], [:]),
-            (13, [node("Unsqueeze", ["x", "a"], "u"), node("Sigmoid", ["u"], "v"), node("Squeeze", ["v", "b"], "y")], ["a": ints(1, 4), "b": ints(1)]),
-            (25, [node("Unsqueeze", ["x", "a"], "u"), node("Sigmoid", ["u"], "v"), node("Squeeze", ["v", "b"], "y")], ["a": ints(4, 1), "b": ints(-4)]),
-        ] as [(Int, [NodeDefinition], [String: Tensor])]
+        let forms =
+            [
+                (
+                    7,
+                    [
+                        node("Unsqueeze", ["x"], "u", ["axes": [1, 4]]), node("Sigmoid", ["u"], "v"),
+                        node("Squeeze", ["v"], "y", ["axes": [1]]),
+                    ], [:]
+                ),
+                (
+                    11,
+                    [
+                        node("Unsqueeze", ["x"], "u", ["axes": [-1, 1]]), node("Sigmoid", ["u"], "v"),
+                        node("Squeeze", ["v"], "y", ["axes": [-4]]),
+                    ], [:]
+                ),
+                (
+                    13, [node("Unsqueeze", ["x", "a"], "u"), node("Sigmoid", ["u"], "v"), node("Squeeze", ["v", "b"], "y")],
+                    ["a": ints(1, 4), "b": ints(1)]
+                ),
+                (
+                    25, [node("Unsqueeze", ["x", "a"], "u"), node("Sigmoid", ["u"], "v"), node("Squeeze", ["v", "b"], "y")],
+                    ["a": ints(4, 1), "b": ints(-4)]
+                ),
+            ] as [(Int, [NodeDefinition], [String: Tensor])]
         try expectSame([.unsqueeze(axes: [1, 4]), .sigmoid, .squeeze(axes: [1])], forms, input: [.batch, 4, 8])
         expectError(.invalid, definition(opset: 13, [node("Squeeze", ["x"], "y", ["axes": [1]])]), "no attribute `axes`")
-        expectError(.invalid, definition(opset: 13, [node("Squeeze", ["x", "a"], "y")], ["a": ints(1)]), "axis 1", "size 4; 1 expected")
+        expectError(
+            .invalid, definition(opset: 13, [node("Squeeze", ["x", "a"], "y")], ["a": ints(1)]), "axis 1", "size 4; 1 expected")
     }
 
     @Test func dropoutAndIdentityVanish() throws {
         let rest = [node("Relu", ["d"], "y")]
         try expectSame(
             [.relu],
-            [(7, [node("Dropout", ["x"], "d", ["ratio": 0.5])] + rest, [:]), (10, [node("Dropout", ["x"], "d")] + rest, [:]),
-             (12, [node("Dropout", ["x", "r", "t"], "d", ["seed": 3])] + rest, ["r": scalar(0.5), "t": Tensor(shape: [], [Int64(0)])]),
-             (22, [node("Dropout", ["x", "r"], "d")] + rest, ["r": scalar(0.5)]), (7, [node("Identity", ["x"], "d")] + rest, [:]),
-             (25, [node("Identity", ["x"], "d")] + rest, [:])])
+            [
+                (7, [node("Dropout", ["x"], "d", ["ratio": 0.5])] + rest, [:]), (10, [node("Dropout", ["x"], "d")] + rest, [:]),
+                (
+                    12, [node("Dropout", ["x", "r", "t"], "d", ["seed": 3])] + rest,
+                    ["r": scalar(0.5), "t": Tensor(shape: [], [Int64(0)])]
+                ),
+                (22, [node("Dropout", ["x", "r"], "d")] + rest, ["r": scalar(0.5)]),
+                (7, [node("Identity", ["x"], "d")] + rest, [:]),
+                (25, [node("Identity", ["x"], "d")] + rest, [:]),
+            ])
         let training = [node("Dropout", ["x", "r", "t"], "y")]
         expectError(
             .unsupported, definition(training, ["r": scalar(0.5), "t": Tensor(shape: [], [Int64(1)])]), "training_mode = true")
@@ -96,7 +135,12 @@ import Testing
 
     @Test func softmax() throws {
         let attribute: (Int64) -> [NodeDefinition] = { [node("Softmax", ["x"], "y", ["axis": .int($0)])] }
-        try expectSame([.softmax(axis: 3)], [(7, attribute(3), [:]), (11, attribute(-1), [:]), (13, attribute(-1), [:]), (13, [node("Softmax", ["x"], "y")], [:])])
+        try expectSame(
+            [.softmax(axis: 3)],
+            [
+                (7, attribute(3), [:]), (11, attribute(-1), [:]), (13, attribute(-1), [:]),
+                (13, [node("Softmax", ["x"], "y")], [:]),
+            ])
         try expectSame([.softmax(axis: 1)], [(13, attribute(1), [:])])
         // Before version 13: over everything from the axis.
         try expectSame(
@@ -111,9 +155,13 @@ import Testing
         let expected = [Operation.reshape([0, -1, 4], allowZero: false)]
         let inputs = [node("Reshape", ["x", "s"], "y")]
         for opset in [7, 13, 14, 25] { try expectSame(expected, [(opset, inputs, ["s": ints(0, -1, 4)])]) }
-        expectError(.invalid, definition(opset: 13, [node("Reshape", ["x", "s"], "y", ["allowzero": 1])], ["s": ints(0, -1)]), "allowzero")
-        expectError(.invalid, definition(opset: 14, [node("Reshape", ["x", "s"], "y", ["allowzero": 1])], ["s": ints(0, -1)]), "node `y`")
-        expectError(.unsupported, definition([node("Relu", ["x"], "s"), node("Reshape", ["x", "s"], "y")]), "shape `s` is computed")
+        expectError(
+            .invalid, definition(opset: 13, [node("Reshape", ["x", "s"], "y", ["allowzero": 1])], ["s": ints(0, -1)]), "allowzero"
+        )
+        expectError(
+            .invalid, definition(opset: 14, [node("Reshape", ["x", "s"], "y", ["allowzero": 1])], ["s": ints(0, -1)]), "node `y`")
+        expectError(
+            .unsupported, definition([node("Relu", ["x"], "s"), node("Reshape", ["x", "s"], "y")]), "shape `s` is computed")
     }
 
     @Test func pooling() throws {
@@ -126,17 +174,22 @@ import Testing
                     == [.averagePool(pooling, countsPadding: false)])
         }
         let with: (String, AttributeValue) -> [String: AttributeValue] = { attributes.merging([$0: $1]) { $1 } }
-        expectError(.invalid, definition(opset: 9, [node("MaxPool", ["x"], "y", with("ceil_mode", 1))]), "no attribute `ceil_mode`")
-        expectError(.invalid, definition(opset: 18, [node("AveragePool", ["x"], "y", with("dilations", [1, 1]))]), "no attribute `dilations`")
+        expectError(
+            .invalid, definition(opset: 9, [node("MaxPool", ["x"], "y", with("ceil_mode", 1))]), "no attribute `ceil_mode`")
+        expectError(
+            .invalid, definition(opset: 18, [node("AveragePool", ["x"], "y", with("dilations", [1, 1]))]),
+            "no attribute `dilations`")
         expectError(.unsupported, definition([node("MaxPool", ["x"], "y", with("storage_order", 1))]), "storage_order")
-        expectError(.invalid, definition([node("MaxPool", ["x"], "y", with("pads", [3, 0, 0, 0]))]), "pads smaller than the window")
+        expectError(
+            .invalid, definition([node("MaxPool", ["x"], "y", with("pads", [3, 0, 0, 0]))]), "pads smaller than the window")
         let counting = definition([node("AveragePool", ["x"], "y", with("count_include_pad", 1))])
         #expect(try operations(counting) == [.averagePool(pooling, countsPadding: true)])
     }
 
     @Test func constantForms() throws {
         let forms: [(Int, [String: AttributeValue])] = [
-            (7, ["value": .tensor(scalar(3))]), (12, ["value_float": 3.0]), (12, ["value_float": 3]), (13, ["value_floats": .floats([3])]),
+            (7, ["value": .tensor(scalar(3))]), (12, ["value_float": 3.0]), (12, ["value_float": 3]),
+            (13, ["value_floats": .floats([3])]),
             (25, ["value_floats": [3]]),
         ]
         for (opset, attributes) in forms {

@@ -26,7 +26,8 @@ import Testing
             let size = Int.random(in: max(2, extent)...12, using: &generator), ceiling = Bool.random(using: &generator)
             let expected = positions(size: size, extent: extent, stride: stride, before: before, after: after, ceiling: ceiling)
             let pooling = Pooling(
-                kernel: [kernel, 1], strides: [stride, 1], pads: [before, 0, after, 0], dilations: [dilation, 1], ceilMode: ceiling)
+                kernel: [kernel, 1], strides: [stride, 1], pads: [before, 0, after, 0], dilations: [dilation, 1],
+                ceilMode: ceiling)
             #expect(try shape(.maxPool(pooling), [2, 3, size, 5]) == [2, 3, expected, 5], "\(pooling) over \(size)")
             #expect(try shape(.averagePool(pooling, countsPadding: true), [2, 3, size, 5]) == [2, 3, expected, 5])
             let layer = Layer(
@@ -55,15 +56,20 @@ import Testing
     /// the end and stride 4 the ceiling's window at 8 does not exist.
     @Test func ceilingByHand() throws {
         let pool: (Int, Int, Bool) throws -> Int? = { stride, pad, ceiling in
-            try shape(.maxPool(Pooling(kernel: [1, 3], strides: [1, stride], pads: [0, 0, 0, pad], ceilMode: ceiling)), [1, 1, 1, 6])?.last
+            try shape(
+                .maxPool(Pooling(kernel: [1, 3], strides: [1, stride], pads: [0, 0, 0, pad], ceilMode: ceiling)), [1, 1, 1, 6])?
+                .last
         }
         #expect(try pool(2, 0, false) == 2)
         #expect(try pool(2, 0, true) == 3)
         #expect(try pool(4, 1, true) == 2)
         // 2 samples, window 1, stride 2, one pad at the end: a window at 2 would see nothing but padding.
-        #expect(try shape(.maxPool(Pooling(kernel: [1, 2], strides: [1, 2], pads: [0, 0, 0, 1], ceilMode: true)), [1, 1, 1, 2])?.last == 1)
+        #expect(
+            try shape(.maxPool(Pooling(kernel: [1, 2], strides: [1, 2], pads: [0, 0, 0, 1], ceilMode: true)), [1, 1, 1, 2])?.last
+                == 1)
         // SqueezeNet's 112, window 3, stride 2.
-        #expect(try shape(.maxPool(Pooling(kernel: [3, 3], strides: [2, 2], ceilMode: true)), [1, 64, 111, 112]) == [1, 64, 55, 56])
+        #expect(
+            try shape(.maxPool(Pooling(kernel: [3, 3], strides: [2, 2], ceilMode: true)), [1, 64, 111, 112]) == [1, 64, 55, 56])
         // Smaller than the window, with the ceiling.
         #expect(try shape(.maxPool(Pooling(kernel: [3, 3], strides: [2, 2], ceilMode: true)), [1, 1, 2, 2]) == [1, 1, 1, 1])
     }
@@ -91,9 +97,11 @@ import Testing
         for (operation, problem) in [
             (.flatten(axis: 3), "axis 3: 0 to 2 expected"), (.flatten(axis: -1), "axis -1"),
             (.reshape([4], allowZero: false), "shape [4] does not fit `x0` of shape [2, 3]"),
-            (.reshape([-1, -1], allowZero: false), "−1 at most once"), (.reshape([2, 3, 0], allowZero: false), "dimension 2 is copied"),
+            (.reshape([-1, -1], allowZero: false), "−1 at most once"),
+            (.reshape([2, 3, 0], allowZero: false), "dimension 2 is copied"),
             (.reshape([0, 3], allowZero: true), "does not fit"), (.reshape([-2, -3], allowZero: false), "sizes, and −1"),
-            (.reshape([Int.max, Int.max], allowZero: false), "does not fit"), (.reshape([-1, 4], allowZero: false), "does not fit"),
+            (.reshape([Int.max, Int.max], allowZero: false), "does not fit"),
+            (.reshape([-1, 4], allowZero: false), "does not fit"),
             (.squeeze(axes: [1]), "axis 1 of `x0` has size 3"), (.squeeze(axes: [2]), "different numbers from 0 to 1"),
             (.unsqueeze(axes: [0, 0]), "axes [0, 0]"), (.unsqueeze(axes: [0, 1, 2, 3, 4, 5, 6]), "9 dimensions"),
             (.unsqueeze(axes: Array(0..<7)), "up to 8"), (.transpose(permutation: [0, 0]), "axes [0, 0]"),
@@ -106,7 +114,9 @@ import Testing
     @Test func concatenationAndPadding() throws {
         #expect(try shape(.concat(axis: 1), [2, 3, 4], [2, 5, 4], [2, 1, 4]) == [2, 9, 4])
         #expect(try shape(.pad(pads: [0, 1, 2, 3], value: 0), [4, 5]) == [6, 9])
-        expectError(.invalid, "`x1` of shape [2, 3] and `x0` of shape [2, 3, 4] differ") { _ = try shape(.concat(axis: 0), [2, 3, 4], [2, 3]) }
+        expectError(.invalid, "`x1` of shape [2, 3] and `x0` of shape [2, 3, 4] differ") {
+            _ = try shape(.concat(axis: 0), [2, 3, 4], [2, 3])
+        }
         expectError(.invalid, "axis 1 does not exist") { _ = try shape(.concat(axis: 1), [2]) }
         expectError(.invalid, "at least one input") { _ = try shape(.concat(axis: 1)) }
         expectError(.invalid, "pads [1]: 4 numbers") { _ = try shape(.pad(pads: [1], value: 0), [4, 5]) }
@@ -144,8 +154,12 @@ import Testing
         }
         #expect(SliceRange(start: 0, end: 1, step: 0, size: 4) == nil)
         expectError(.invalid, "step 0") { _ = try shape(.slice(starts: [0], ends: [1], axes: [0], steps: [0]), [4]) }
-        expectError(.invalid, "1 starts, 2 ends") { _ = try shape(.slice(starts: [0], ends: [1, 2], axes: [0], steps: [1]), [4]) }
-        expectError(.invalid, "axes [0, 0]") { _ = try shape(.slice(starts: [0, 0], ends: [1, 1], axes: [0, 0], steps: [1, 1]), [4]) }
+        expectError(.invalid, "1 starts, 2 ends") {
+            _ = try shape(.slice(starts: [0], ends: [1, 2], axes: [0], steps: [1]), [4])
+        }
+        expectError(.invalid, "axes [0, 0]") {
+            _ = try shape(.slice(starts: [0, 0], ends: [1, 1], axes: [0, 0], steps: [1, 1]), [4])
+        }
     }
 
     @Test func sizesHaveLimits() throws {
@@ -162,20 +176,26 @@ import Testing
         expectError(.invalid, "node `n`") { _ = try shape(.pad(pads: [Int.max, 0], value: 0), [1]) }
         expectError(.invalid, "node `n`") { _ = try shape(.concat(axis: 0), [most], [most]) }
         expectError(.invalid, "batch 0") { _ = try Network(definition: definition([node("Relu", ["x"], "y")])).shapes(batch: 0) }
-        expectError(.invalid, "input `x`") { _ = try Network(definition: definition([node("Relu", ["x"], "y")])).shapes(batch: Int.max) }
+        expectError(.invalid, "input `x`") {
+            _ = try Network(definition: definition([node("Relu", ["x"], "y")])).shapes(batch: Int.max)
+        }
     }
 
     /// Attributes that no file can give, but a program that builds a `Network` can.
     @Test func nothingIsAssumedOfAttributes() {
         let broken: [Operation] = [
-            .maxPool(Pooling(kernel: [])), .maxPool(Pooling(kernel: [1])), .maxPool(Pooling(kernel: [Int.max, Int.max], strides: [0, 0])),
-            .maxPool(Pooling(kernel: [2, 2], pads: [])), .averagePool(Pooling(kernel: [2, 2], dilations: [Int.max, 1]), countsPadding: false),
+            .maxPool(Pooling(kernel: [])), .maxPool(Pooling(kernel: [1])),
+            .maxPool(Pooling(kernel: [Int.max, Int.max], strides: [0, 0])),
+            .maxPool(Pooling(kernel: [2, 2], pads: [])),
+            .averagePool(Pooling(kernel: [2, 2], dilations: [Int.max, 1]), countsPadding: false),
             .layer("missing"), .layer("wide"), .layer("flat"), .clip(minimum: .nan, maximum: 0), .leakyRelu(alpha: .infinity),
-            .unsqueeze(axes: [Int.min]), .transpose(permutation: [Int.max, 0, 1, 2]), .pad(pads: [], value: .nan), .concat(axis: Int.min),
+            .unsqueeze(axes: [Int.min]), .transpose(permutation: [Int.max, 0, 1, 2]), .pad(pads: [], value: .nan),
+            .concat(axis: Int.min),
             .flatten(axis: Int.max), .softmax(axis: -1),
         ]
         let wide = Layer(
-            name: "wide", operation: .convolution(ConvolutionAttributes(group: Int.max)), shape: [Int.max, Int.max, 1, 1], weights: .float([]))
+            name: "wide", operation: .convolution(ConvolutionAttributes(group: Int.max)), shape: [Int.max, Int.max, 1, 1],
+            weights: .float([]))
         let flat = Layer(name: "flat", operation: .gemm, shape: [], weights: .float([]))
         for operation in broken {
             #expect(throws: GraphError.self, "\(operation)") {

@@ -4,7 +4,8 @@ import Testing
 @Suite struct SimplificationTests {
     /// Float32 weights against float64 evaluation of the definition.
     private func expectSameResult(
-        _ definition: GraphDefinition, _ generator: inout SeededGenerator, shape: [Int], sourceLocation: SourceLocation = #_sourceLocation
+        _ definition: GraphDefinition, _ generator: inout SeededGenerator, shape: [Int],
+        sourceLocation: SourceLocation = #_sourceLocation
     ) throws -> Network {
         let network = try Network(definition: definition)
         let input = Values(generator.tensor(shape))
@@ -22,7 +23,8 @@ import Testing
 
     private func normalization(_ channels: Int, _ generator: inout SeededGenerator) -> [String: Tensor] {
         [
-            "gamma": generator.tensor([channels], -2...2), "beta": generator.tensor([channels]), "mean": generator.tensor([channels]),
+            "gamma": generator.tensor([channels], -2...2), "beta": generator.tensor([channels]),
+            "mean": generator.tensor([channels]),
             "variance": generator.tensor([channels], 0.1...4),
         ]
     }
@@ -33,8 +35,10 @@ import Testing
     @Test(arguments: [(7, "spatial"), (9, "momentum"), (14, "training_mode"), (15, "training_mode")])
     func batchNormalizationByHand(opset: Int, attribute: String) throws {
         let constants = [
-            "w": Tensor(shape: [1, 1, 1, 2], [Float(2), -4]), "b": Tensor(shape: [1], [Float(10)]), "gamma": Tensor(shape: [1], [Float(3)]),
-            "beta": Tensor(shape: [1], [Float(1)]), "mean": Tensor(shape: [1], [Float(2)]), "variance": Tensor(shape: [1], [Float(3.5)]),
+            "w": Tensor(shape: [1, 1, 1, 2], [Float(2), -4]), "b": Tensor(shape: [1], [Float(10)]),
+            "gamma": Tensor(shape: [1], [Float(3)]),
+            "beta": Tensor(shape: [1], [Float(1)]), "mean": Tensor(shape: [1], [Float(2)]),
+            "variance": Tensor(shape: [1], [Float(3.5)]),
         ]
         let attributes: [String: AttributeValue] = ["epsilon": 0.5, attribute: attribute == "spatial" ? 1 : 0]
         let network = try Network(
@@ -95,7 +99,9 @@ import Testing
     }
 
     @Test func batchNormalizationErrors() {
-        var constants = ["gamma": zeros(4), "beta": zeros(4), "mean": zeros(4), "variance": Tensor(shape: [4], [Float(1), 1, -1, 1])]
+        var constants = [
+            "gamma": zeros(4), "beta": zeros(4), "mean": zeros(4), "variance": Tensor(shape: [4], [Float(1), 1, -1, 1]),
+        ]
         let normalized: ([String: AttributeValue]) -> GraphDefinition = { [normalize] attributes in
             definition(opset: 15, [node("BatchNormalization", ["x"] + normalize, "y", attributes)], constants)
         }
@@ -115,7 +121,8 @@ import Testing
         }
         for position in 0..<8 {
             let channels = position <= 3 ? 4 : 3
-            let shape = [[1, channels, 1, 1], [channels, 1, 1], [], [1, 1, 1, 1], [1, 1, 1, 6]].randomElement(using: &generator) ?? []
+            let shape =
+                [[1, channels, 1, 1], [channels, 1, 1], [], [1, 1, 1, 1], [1, 1, 1, 6]].randomElement(using: &generator) ?? []
             constants["k\(position)"] = generator.tensor(shape, 0.5...2)
             constants["p\(position)"] = ints(0, 0, 1, 0, 0, 0, 0, 1)
             switch Int.random(in: 0..<9, using: &generator) {
@@ -143,9 +150,13 @@ import Testing
     @Test func channelConstantsFoldIntoTheLayerBefore() throws {
         var generator = SeededGenerator(seed: 5)
         let constants = [
-            "w": generator.tensor([3, 4, 1, 1]), "m": generator.tensor([1, 3, 1, 1]), "a": generator.tensor([3, 1, 1]), "s": scalar(2),
+            "w": generator.tensor([3, 4, 1, 1]), "m": generator.tensor([1, 3, 1, 1]), "a": generator.tensor([3, 1, 1]),
+            "s": scalar(2),
         ]
-        let nodes = [node("Conv", ["x", "w"], "c"), node("Mul", ["m", "c"], "d"), node("Add", ["d", "a"], "e"), node("Mul", ["e", "s"], "y")]
+        let nodes = [
+            node("Conv", ["x", "w"], "c"), node("Mul", ["m", "c"], "d"), node("Add", ["d", "a"], "e"),
+            node("Mul", ["e", "s"], "y"),
+        ]
         let network = try expectSameResult(definition(nodes, constants), &generator, shape: [1, 4, 8, 8])
         #expect(network.nodes == [Node(name: "c", operation: .layer("c"), inputs: ["x"], output: "y")])
         #expect(network.constants.isEmpty)
@@ -191,17 +202,23 @@ import Testing
 
     @Test func transposesAreComposed() throws {
         let toChannelsLast = node("Transpose", ["x"], "t", ["perm": [0, 2, 3, 1]])
-        #expect(try operations(definition([toChannelsLast, node("Transpose", ["t"], "y", ["perm": [0, 3, 2, 1]])])) == [.transpose(permutation: [0, 1, 3, 2])])
+        #expect(
+            try operations(definition([toChannelsLast, node("Transpose", ["t"], "y", ["perm": [0, 3, 2, 1]])])) == [
+                .transpose(permutation: [0, 1, 3, 2])
+            ])
         // The first result is used elsewhere, too: the second starts from the input all the same.
-        let shared = [toChannelsLast, node("Transpose", ["t"], "u", ["perm": [0, 3, 1, 2]]), node("Sigmoid", ["t"], "s"),
-            node("Transpose", ["s"], "v", ["perm": [0, 3, 1, 2]]), node("Add", ["u", "v"], "y")]
+        let shared = [
+            toChannelsLast, node("Transpose", ["t"], "u", ["perm": [0, 3, 1, 2]]), node("Sigmoid", ["t"], "s"),
+            node("Transpose", ["s"], "v", ["perm": [0, 3, 1, 2]]), node("Add", ["u", "v"], "y"),
+        ]
         let network = try Network(definition: definition(shared))
         #expect(network.nodes.last?.inputs == ["x", "v"])
     }
 
     @Test func aTransposeThatMovesNothingIsAReshape() throws {
         let nodes = [
-            node("GlobalAveragePool", ["x"], "g"), node("Transpose", ["g"], "t", ["perm": [0, 2, 3, 1]]), node("Sigmoid", ["t"], "y"),
+            node("GlobalAveragePool", ["x"], "g"), node("Transpose", ["g"], "t", ["perm": [0, 2, 3, 1]]),
+            node("Sigmoid", ["t"], "y"),
         ]
         let network = try Network(definition: definition(nodes))
         #expect(network.nodes.map(\.operation) == [.globalAveragePool, .reshape([0, 1, 1, 4], allowZero: false), .sigmoid])
@@ -209,13 +226,16 @@ import Testing
     }
 
     @Test func reshapesToTheSameShapeVanish() throws {
-        let nodes = [node("Flatten", ["x"], "f"), node("Reshape", ["f", "s"], "r"), node("Relu", ["r"], "a"), node("Flatten", ["a"], "y")]
+        let nodes = [
+            node("Flatten", ["x"], "f"), node("Reshape", ["f", "s"], "r"), node("Relu", ["r"], "a"), node("Flatten", ["a"], "y"),
+        ]
         #expect(try operations(definition(nodes, ["s": ints(-1, 256)])) == [.flatten(axis: 1), .relu])
     }
 
     @Test func anIdentityBetweenAnInputAndAnOutputStays() throws {
         let network = try Network(definition: definition([node("Identity", ["x"], "y")]))
-        #expect(network.nodes == [Node(name: "y", operation: .reshape([0, 0, 0, 0], allowZero: false), inputs: ["x"], output: "y")])
+        #expect(
+            network.nodes == [Node(name: "y", operation: .reshape([0, 0, 0, 0], allowZero: false), inputs: ["x"], output: "y")])
         var twice = definition([node("Relu", ["x"], "r"), node("Identity", ["r"], "y"), node("Identity", ["r"], "z")])
         twice.outputs.append(ValueInfo(name: "z", shape: []))
         let two = try Network(definition: twice)

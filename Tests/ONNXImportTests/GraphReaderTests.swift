@@ -11,7 +11,9 @@ import Testing
 
     @Test func theFirstDimensionMayBeOpen() throws {
         for open in [Size.symbol("N"), .missing, .fixed(-1), .fixed(0)] {
-            #expect(try input(value("x", [open, .fixed(3), .fixed(8)])) == ValueInfo(name: "x", shape: [.batch, .fixed(3), .fixed(8)]))
+            #expect(
+                try input(value("x", [open, .fixed(3), .fixed(8)]))
+                    == ValueInfo(name: "x", shape: [.batch, .fixed(3), .fixed(8)]))
         }
         #expect(try input(value("x", [.fixed(4)])) == ValueInfo(name: "x", shape: [.fixed(4)]))
         #expect(try input(value("x", [])) == ValueInfo(name: "x", shape: []))
@@ -22,7 +24,9 @@ import Testing
     }
 
     @Test func onlyFloatTensorsAreInputs() {
-        expectError(.unsupported, "input `x` has element type uint8; float expected") { _ = try input(value("x", [.fixed(1)], type: .uint8)) }
+        expectError(.unsupported, "input `x` has element type uint8; float expected") {
+            _ = try input(value("x", [.fixed(1)], type: .uint8))
+        }
         expectError(.unsupported, "input `x` is not a tensor") { _ = try input(Onnx_ValueInfoProto.with { $0.name = "x" }) }
         var shapeless = value("x", [])
         shapeless.type.tensorType.clearShape()
@@ -47,14 +51,18 @@ import Testing
             model {
                 $0.output = [value("y", [.symbol("N"), .fixed(10), .missing]), Onnx_ValueInfoProto.with { $0.name = "z" }]
             })
-        #expect(definition.outputs == [ValueInfo(name: "y", shape: [.fixed(0), .fixed(10), .fixed(0)]), ValueInfo(name: "z", shape: [])])
+        #expect(
+            definition.outputs == [
+                ValueInfo(name: "y", shape: [.fixed(0), .fixed(10), .fixed(0)]), ValueInfo(name: "z", shape: []),
+            ])
     }
 
     @Test func nodesKeepNamesDomainsAndAttributes() throws {
         var message = onnxNode(
             "Op", ["a", ""], ["b", "c"],
             [
-                attribute("i", .int) { $0.i = -3 }, attribute("f", .float) { $0.f = 0.5 }, attribute("s", .string) { $0.s = Data("é".utf8) },
+                attribute("i", .int) { $0.i = -3 }, attribute("f", .float) { $0.f = 0.5 },
+                attribute("s", .string) { $0.s = Data("é".utf8) },
                 attribute("is", .ints) { $0.ints = [1, -2] }, attribute("fs", .floats) { $0.floats = [1, 2] },
                 attribute("ss", .strings) { $0.strings = [Data("a".utf8), Data("b".utf8)] }, attribute("none", .ints) { _ in },
                 attribute("t", .tensor) { $0.t = tensor("", .int64, [2]) { $0.int64Data = [3, 4] } },
@@ -65,7 +73,8 @@ import Testing
         let expected = NodeDefinition(
             name: "n", operatorType: "Op", domain: "com.example", inputs: ["a", ""], outputs: ["b", "c"],
             attributes: [
-                "i": .int(-3), "f": .float(0.5), "s": .string("é"), "is": .ints([1, -2]), "fs": .floats([1, 2]), "ss": .strings(["a", "b"]),
+                "i": .int(-3), "f": .float(0.5), "s": .string("é"), "is": .ints([1, -2]), "fs": .floats([1, 2]),
+                "ss": .strings(["a", "b"]),
                 "none": .ints([]), "t": .tensor(Tensor(shape: [2], [Int64(3), 4])), "old": .ints([7]),
             ])
         #expect(try read(model { $0.node = [message] }).nodes == [expected])
@@ -75,12 +84,17 @@ import Testing
         let loop = onnxNode("Loop", ["a"], ["b"], [attribute("body", .graph) { _ in }])
         expectError(.unsupported, "node `b` (Loop), attribute `body`", "type graph") { _ = try read(model { $0.node = [loop] }) }
         let broken = onnxNode("Constant", [], ["b"], [attribute("value", .tensor) { $0.t = floats("", [3], [1]) }])
-        expectError(.invalid, "node `b` (Constant), attribute `value`", "3 elements expected") { _ = try read(model { $0.node = [broken] }) }
+        expectError(.invalid, "node `b` (Constant), attribute `value`", "3 elements expected") {
+            _ = try read(model { $0.node = [broken] })
+        }
     }
 
     @Test func theOperatorSetIsThatOfTheDefaultDomain() throws {
         var message = model(opset: 13) { _ in }
-        message.opsetImport.insert(Onnx_OperatorSetIdProto.with { $0.domain = "ai.onnx.ml"; $0.version = 3 }, at: 0)
+        message.opsetImport.insert(
+            Onnx_OperatorSetIdProto.with {
+                $0.domain = "ai.onnx.ml"; $0.version = 3
+            }, at: 0)
         #expect(try read(message).operatorSet == 13)
         message.opsetImport.removeLast()
         expectError(.unsupported, "no version of ONNX's default operator set", "`ai.onnx.ml`") { _ = try read(message) }

@@ -10,7 +10,11 @@ import Testing
 func model(opset: Int64 = 17, _ fill: (inout Onnx_GraphProto) -> Void) -> Onnx_ModelProto {
     var model = Onnx_ModelProto()
     model.irVersion = 8
-    model.opsetImport = [Onnx_OperatorSetIdProto.with { $0.version = opset; $0.domain = "" }]
+    model.opsetImport = [
+        Onnx_OperatorSetIdProto.with {
+            $0.version = opset; $0.domain = ""
+        }
+    ]
     model.graph.name = "test"
     fill(&model.graph)
     return model
@@ -36,7 +40,9 @@ func value(_ name: String, _ sizes: [Size], type: Onnx_TensorProto.DataType = .f
     }
 }
 
-func tensor(_ name: String, _ type: Onnx_TensorProto.DataType, _ dims: [Int64], _ fill: (inout Onnx_TensorProto) -> Void) -> Onnx_TensorProto {
+func tensor(_ name: String, _ type: Onnx_TensorProto.DataType, _ dims: [Int64], _ fill: (inout Onnx_TensorProto) -> Void)
+    -> Onnx_TensorProto
+{
     Onnx_TensorProto.with {
         $0.name = name
         $0.dataType = Int32(type.rawValue)
@@ -49,7 +55,8 @@ func floats(_ name: String, _ dims: [Int64], _ values: [Float]) -> Onnx_TensorPr
     tensor(name, .float, dims) { $0.floatData = values }
 }
 
-func onnxNode(_ type: String, _ inputs: [String], _ outputs: [String], _ attributes: [Onnx_AttributeProto] = []) -> Onnx_NodeProto {
+func onnxNode(_ type: String, _ inputs: [String], _ outputs: [String], _ attributes: [Onnx_AttributeProto] = []) -> Onnx_NodeProto
+{
     Onnx_NodeProto.with {
         $0.opType = type
         $0.input = inputs
@@ -58,7 +65,9 @@ func onnxNode(_ type: String, _ inputs: [String], _ outputs: [String], _ attribu
     }
 }
 
-func attribute(_ name: String, _ type: Onnx_AttributeProto.AttributeType, _ fill: (inout Onnx_AttributeProto) -> Void) -> Onnx_AttributeProto {
+func attribute(_ name: String, _ type: Onnx_AttributeProto.AttributeType, _ fill: (inout Onnx_AttributeProto) -> Void)
+    -> Onnx_AttributeProto
+{
     Onnx_AttributeProto.with {
         $0.name = name
         $0.type = type
@@ -72,7 +81,8 @@ func read(_ model: Onnx_ModelProto, folder: String? = nil) throws -> GraphDefini
 
 /// Expects an error that names the source, of a kind, whose message has all the fragments.
 func expectError(
-    _ kind: ONNXImportError.Kind, _ fragments: String..., sourceLocation: SourceLocation = #_sourceLocation, _ body: () throws -> Void
+    _ kind: ONNXImportError.Kind, _ fragments: String..., sourceLocation: SourceLocation = #_sourceLocation,
+    _ body: () throws -> Void
 ) {
     do {
         try body()

@@ -8,7 +8,9 @@ import Testing
     /// Conv, BatchNormalization (γ = 3, β = 1, μ = 2, σ² + ε = 4: y = 1.5 x − 2), Relu, written as IR version 3 with weights among
     /// the inputs.
     private static let convolution = model(opset: 9) {
-        $0.input = [value("x", [.symbol("batch"), .fixed(1), .fixed(5), .fixed(5)]), value("w", [.fixed(1)]), value("gamma", [.fixed(1)])]
+        $0.input = [
+            value("x", [.symbol("batch"), .fixed(1), .fixed(5), .fixed(5)]), value("w", [.fixed(1)]), value("gamma", [.fixed(1)]),
+        ]
         $0.output = [value("y", [.symbol("batch"), .fixed(1), .fixed(5), .symbol("width")])]
         $0.initializer = [
             floats("w", [1, 1, 1, 2], [2, -4]), floats("gamma", [1], [3]), floats("beta", [1], [1]), floats("mean", [1], [2]),
@@ -16,7 +18,9 @@ import Testing
         ]
         $0.node = [
             onnxNode("Conv", ["x", "w"], ["c"], [attribute("pads", .ints) { $0.ints = [0, 0, 0, 1] }]),
-            onnxNode("BatchNormalization", ["c", "gamma", "beta", "mean", "variance"], ["n"], [attribute("epsilon", .float) { $0.f = 0.5 }]),
+            onnxNode(
+                "BatchNormalization", ["c", "gamma", "beta", "mean", "variance"], ["n"],
+                [attribute("epsilon", .float) { $0.f = 0.5 }]),
             onnxNode("Relu", ["n"], ["y"]),
         ]
     }
@@ -41,7 +45,11 @@ import Testing
             var message = Self.convolution
             message.graph.initializer[0].floatData = []
             message.graph.initializer[0].dataLocation = .external
-            message.graph.initializer[0].externalData = [Onnx_StringStringEntryProto.with { $0.key = "location"; $0.value = "w.bin" }]
+            message.graph.initializer[0].externalData = [
+                Onnx_StringStringEntryProto.with {
+                    $0.key = "location"; $0.value = "w.bin"
+                }
+            ]
             let bytes: [UInt8] = try message.serializedBytes()
             try Data(bytes).write(to: URL(fileURLWithPath: folder + "model.onnx"))
             try Data([0, 0, 0, 0x40, 0, 0, 0x80, 0xC0]).write(to: URL(fileURLWithPath: folder + "w.bin"))
@@ -51,7 +59,9 @@ import Testing
 
     @Test func filesThatAreNotThereOrNotONNX() throws {
         try withFolder { folder in
-            expectError(.io, "\(folder)none.onnx", "cannot be opened", "No such file") { _ = try readONNX(path: folder + "none.onnx") }
+            expectError(.io, "\(folder)none.onnx", "cannot be opened", "No such file") {
+                _ = try readONNX(path: folder + "none.onnx")
+            }
             expectError(.io, "not a regular file") { _ = try readONNX(path: folder) }
             for bytes in [[], [0xFF], Array("%PDF-1.7".utf8), [UInt8](repeating: 0, count: 100)] as [[UInt8]] {
                 try Data(bytes).write(to: URL(fileURLWithPath: folder + "other"))

@@ -15,9 +15,11 @@ import Testing
         (.float, [0, 0, 0x80, 0x3F, 0, 0, 0x20, 0xC1], .float([1, -10])),
         (.double, [0, 0, 0, 0, 0, 0, 0xF0, 0x3F, 0, 0, 0, 0, 0, 0, 0xE0, 0xBF], .float([1, -0.5])),
         (.float16, [0x00, 0x3C, 0x01, 0x00], .float([1, 0x1p-24])), (.float16, [0x00, 0xC0, 0xFF, 0x7B], .float([-2, 65504])),
-        (.bfloat16, [0x80, 0x3F, 0x40, 0xC0], .float([1, -3])), (.bool, [0, 1], .int64([0, 1])), (.int8, [0x80, 0x7F], .int64([-128, 127])),
+        (.bfloat16, [0x80, 0x3F, 0x40, 0xC0], .float([1, -3])), (.bool, [0, 1], .int64([0, 1])),
+        (.int8, [0x80, 0x7F], .int64([-128, 127])),
         (.uint8, [0x80, 0xFF], .int64([128, 255])), (.int16, [0xFE, 0xFF, 0x00, 0x01], .int64([-2, 256])),
-        (.uint16, [0xFE, 0xFF, 0x00, 0x01], .int64([65534, 256])), (.int32, [0xFE, 0xFF, 0xFF, 0xFF, 1, 0, 0, 0], .int64([-2, 1])),
+        (.uint16, [0xFE, 0xFF, 0x00, 0x01], .int64([65534, 256])),
+        (.int32, [0xFE, 0xFF, 0xFF, 0xFF, 1, 0, 0, 0], .int64([-2, 1])),
         (.uint32, [0xFE, 0xFF, 0xFF, 0xFF, 1, 0, 0, 0], .int64([4_294_967_294, 1])),
         (.int64, [UInt8](repeating: 0xFF, count: 8) + [7, 0, 0, 0, 0, 0, 0, 0], .int64([-1, 7])),
         (.uint64, [UInt8](repeating: 0xFF, count: 7) + [0x7F, 7, 0, 0, 0, 0, 0, 0, 0], .int64([.max, 7])),
@@ -44,9 +46,11 @@ import Testing
         (tensor("t", .double, [2]) { $0.doubleData = [1, -0.1] }, .float([1, -0.1])),
         (tensor("t", .float16, [2]) { $0.int32Data = [0x3C00, 0xC000] }, .float([1, -2])),
         (tensor("t", .bfloat16, [2]) { $0.int32Data = [0x3F80, 0xC040] }, .float([1, -3])),
-        (tensor("t", .bool, [2]) { $0.int32Data = [0, 5] }, .int64([0, 1])), (tensor("t", .int8, [2]) { $0.int32Data = [-3, 4] }, .int64([-3, 4])),
+        (tensor("t", .bool, [2]) { $0.int32Data = [0, 5] }, .int64([0, 1])),
+        (tensor("t", .int8, [2]) { $0.int32Data = [-3, 4] }, .int64([-3, 4])),
         (tensor("t", .uint8, [2]) { $0.int32Data = [255, 4] }, .int64([255, 4])),
-        (tensor("t", .int16, [2]) { $0.int32Data = [-3, 4] }, .int64([-3, 4])), (tensor("t", .uint16, [2]) { $0.int32Data = [3, 4] }, .int64([3, 4])),
+        (tensor("t", .int16, [2]) { $0.int32Data = [-3, 4] }, .int64([-3, 4])),
+        (tensor("t", .uint16, [2]) { $0.int32Data = [3, 4] }, .int64([3, 4])),
         (tensor("t", .int32, [2]) { $0.int32Data = [.min, .max] }, .int64([-2_147_483_648, 2_147_483_647])),
         (tensor("t", .int64, [2]) { $0.int64Data = [.min, .max] }, .int64([.min, .max])),
         (tensor("t", .uint32, [2]) { $0.uint64Data = [3, 4_294_967_295] }, .int64([3, 4_294_967_295])),
@@ -72,7 +76,9 @@ import Testing
         // A bound of Clip.
         #expect(throws: Never.self) { try read(floats("t", [], [-.infinity])) }
         expectError(.invalid, "element 0 is nan") { _ = try read(floats("t", [], [.nan])) }
-        expectError(.invalid, "1e+300, too large for a float") { _ = try read(tensor("t", .double, [1]) { $0.doubleData = [1e300] }) }
+        expectError(.invalid, "1e+300, too large for a float") {
+            _ = try read(tensor("t", .double, [1]) { $0.doubleData = [1e300] })
+        }
         expectError(.invalid, "too large for int64") { _ = try read(tensor("t", .uint64, [1]) { $0.uint64Data = [.max] }) }
         expectError(.unsupported, "initializer `t`: element type string") { _ = try read(tensor("t", .string, [0]) { _ in }) }
         expectError(.unsupported, "element type 999") { _ = try read(tensor("t", .float, [0]) { $0.dataType = 999 }) }
@@ -83,13 +89,19 @@ import Testing
             _ = try ONNXImportTests.read(model { $0.initializer = [floats("t", [], [1]), floats("t", [], [1])] })
         }
         let sparse = Onnx_SparseTensorProto.with { $0.values.name = "s" }
-        expectError(.unsupported, "initializer `s`: sparse") { _ = try ONNXImportTests.read(model { $0.sparseInitializer = [sparse] }) }
+        expectError(.unsupported, "initializer `s`: sparse") {
+            _ = try ONNXImportTests.read(model { $0.sparseInitializer = [sparse] })
+        }
     }
 
     private func externalTensor(_ entries: [String: String], _ type: Onnx_TensorProto.DataType = .float) -> Onnx_TensorProto {
         tensor("t", type, [2]) {
             $0.dataLocation = .external
-            $0.externalData = entries.map { entry in Onnx_StringStringEntryProto.with { $0.key = entry.key; $0.value = entry.value } }
+            $0.externalData = entries.map { entry in
+                Onnx_StringStringEntryProto.with {
+                    $0.key = entry.key; $0.value = entry.value
+                }
+            }
         }
     }
 
@@ -121,12 +133,20 @@ import Testing
         try withFolder { folder in
             try Data(count: 8).write(to: URL(fileURLWithPath: folder + "w.bin"))
             #expect(mkfifo(folder + "pipe", 0o600) == 0)
-            expectError(.io, "initializer `t`", "none.bin` cannot be opened", "No such file") { _ = try readExternal(["location": "none.bin"], folder) }
-            expectError(.io, "has 8 bytes; 8 from 1 on expected") { _ = try readExternal(["location": "w.bin", "offset": "1"], folder) }
+            expectError(.io, "initializer `t`", "none.bin` cannot be opened", "No such file") {
+                _ = try readExternal(["location": "none.bin"], folder)
+            }
+            expectError(.io, "has 8 bytes; 8 from 1 on expected") {
+                _ = try readExternal(["location": "w.bin", "offset": "1"], folder)
+            }
             expectError(.io, "has 8 bytes") { _ = try readExternal(["location": "w.bin", "offset": "\(Int.max)"], folder) }
-            expectError(.invalid, "8 bytes of external data expected, `length` is 4") { _ = try readExternal(["location": "w.bin", "length": "4"], folder) }
+            expectError(.invalid, "8 bytes of external data expected, `length` is 4") {
+                _ = try readExternal(["location": "w.bin", "length": "4"], folder)
+            }
             for offset in ["-1", "x", "99999999999999999999"] {
-                expectError(.invalid, "offset `\(offset)`") { _ = try readExternal(["location": "w.bin", "offset": offset], folder) }
+                expectError(.invalid, "offset `\(offset)`") {
+                    _ = try readExternal(["location": "w.bin", "offset": offset], folder)
+                }
             }
             expectError(.io, "not a regular file") { _ = try readExternal(["location": "pipe"], folder) }
             expectError(.io, "not a regular file") { _ = try readExternal(["location": "."], folder) }

@@ -41,7 +41,9 @@ extension Translation {
         try reader.checkInputCount(2...2)
         var constantCount = 0
         for index in 0..<2 where shapes[reader.node.inputs[index]] == nil {
-            guard let (_, values) = try floatsInput(index, "operand", reader) else { throw reader.fail("input \(index) is missing") }
+            guard let (_, values) = try floatsInput(index, "operand", reader) else {
+                throw reader.fail("input \(index) is missing")
+            }
             if let element = values.firstIndex(where: { !$0.isFinite }) {
                 throw reader.fail("operand `\(reader.node.inputs[index])`: element \(element) is \(values[element])")
             }

@@ -27,7 +27,8 @@ extension Translation {
         try reader.checkInputCount(2...3)
         guard let (shape, weights) = try floatsInput(1, "weights", reader) else { throw reader.fail("it has no weights") }
         guard shape.count == 4 else {
-            throw reader.unsupported("weights `\(reader.node.inputs[1])` of shape \(shape): only kernels of two dimensions are supported")
+            throw reader.unsupported(
+                "weights `\(reader.node.inputs[1])` of shape \(shape): only kernels of two dimensions are supported")
         }
         let kernel = Array(shape[2...])
         if let stated = try reader.ints("kernel_shape"), stated != kernel {
@@ -42,7 +43,8 @@ extension Translation {
         }
         try emit(
             layer: Layer(
-                name: reader.name, operation: .convolution(attributes), shape: shape, weights: .float(weights), bias: bias?.values),
+                name: reader.name, operation: .convolution(attributes), shape: shape, weights: .float(weights), bias: bias?.values
+            ),
             reader)
     }
 
@@ -72,7 +74,9 @@ extension Translation {
 
     /// A constant matrix as [out, in].
     /// - Parameter transposed: whether it is stored as [in, out].
-    private func matrix(_ index: Int, transposed: Bool, _ reader: NodeReader) throws(GraphError) -> (shape: [Int], values: [Float]) {
+    private func matrix(_ index: Int, transposed: Bool, _ reader: NodeReader) throws(GraphError) -> (
+        shape: [Int], values: [Float]
+    ) {
         guard let (shape, values) = try floatsInput(index, "weights", reader) else { throw reader.fail("it has no weights") }
         guard shape.count == 2, shape.allSatisfy({ $0 >= 1 }) else {
             throw reader.unsupported("weights `\(reader.node.inputs[index])` of shape \(shape): only matrices are supported")
@@ -88,7 +92,8 @@ extension Translation {
             throw reader.fail("bias `\(reader.node.inputs[2])` of shape \(shape) does not broadcast to [\(rows), \(channels)]")
         }
         guard shape.count < 2 || shape[0] == 1 else {
-            throw reader.unsupported("bias `\(reader.node.inputs[2])` of shape \(shape): only one per output feature is supported")
+            throw reader.unsupported(
+                "bias `\(reader.node.inputs[2])` of shape \(shape): only one per output feature is supported")
         }
         let bias = values.count == 1 ? Array(repeating: values[0], count: channels) : values
         return beta == 1 ? bias : bias.map { $0 * beta }

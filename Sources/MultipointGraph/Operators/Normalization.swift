@@ -35,7 +35,9 @@ extension Translation {
     private func batchNormalizationAffine(channels: Int, _ reader: NodeReader) throws(GraphError) -> ChannelAffine {
         var parameters: [[Double]] = []
         for (index, what) in [(1, "scale"), (2, "bias"), (3, "mean"), (4, "variance")] {
-            guard let (shape, values) = try floatsInput(index, what, reader) else { throw reader.fail("input \(index) is missing") }
+            guard let (shape, values) = try floatsInput(index, what, reader) else {
+                throw reader.fail("input \(index) is missing")
+            }
             guard shape == [channels] else {
                 throw reader.fail("\(what) `\(reader.node.inputs[index])` of shape \(shape); [\(channels)] expected")
             }
@@ -46,7 +48,8 @@ extension Translation {
         for channel in 0..<channels {
             let variance = parameters[3][channel] + epsilon
             guard variance > 0 else {
-                throw reader.fail("variance \(parameters[3][channel]) of channel \(channel) plus epsilon \(epsilon) is not positive")
+                throw reader.fail(
+                    "variance \(parameters[3][channel]) of channel \(channel) plus epsilon \(epsilon) is not positive")
             }
             let scale = parameters[0][channel] / variance.squareRoot()
             affine.scale.append(scale)
@@ -58,7 +61,8 @@ extension Translation {
     /// The layer that computes a value of which the node at hand is the only user, if its channels are that value's second
     /// dimension and the layer is not given by a file.
     private func foldableLayer(computing value: Operand) -> (node: Int, Layer)? {
-        guard useCounts[value.name] == 1, !quantizedValues.contains(value.name), let index = producers[value.name], case .layer(let name) = nodes[index].operation,
+        guard useCounts[value.name] == 1, !quantizedValues.contains(value.name), let index = producers[value.name],
+            case .layer(let name) = nodes[index].operation,
             !filedLayers.contains(name), let layer = layers[name]
         else { return nil }
         if case .gemm = layer.operation, value.shape.count != 2 { return nil }

@@ -43,7 +43,8 @@ enum OperatorSet {
     static func check(_ version: Int) throws(GraphError) {
         guard (oldest...newest).contains(version) else {
             throw GraphError(
-                "operator set \(version) of the default ONNX domain; versions \(oldest) to \(newest) can be read", kind: .unsupported)
+                "operator set \(version) of the default ONNX domain; versions \(oldest) to \(newest) can be read",
+                kind: .unsupported)
         }
     }
 

@@ -29,7 +29,9 @@ extension Translation {
 
     mutating func unsqueeze(_ reader: NodeReader) throws(GraphError) {
         let axes = try reader.required(try axes(reader), "axes"), input = try operand(0, reader)
-        guard axes.count <= TensorLimits.rank else { throw reader.fail("\(axes.count) axes; up to \(TensorLimits.rank) are possible") }
+        guard axes.count <= TensorLimits.rank else {
+            throw reader.fail("\(axes.count) axes; up to \(TensorLimits.rank) are possible")
+        }
         // Axes are those of the result.
         let positions = try reader.axes(axes, rank: input.shape.count + axes.count).sorted()
         try emit(.unsqueeze(axes: positions), reader, inputs: [input.name])

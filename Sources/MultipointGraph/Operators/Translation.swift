@@ -48,7 +48,8 @@ struct Translation {
     mutating func translate(_ node: NodeDefinition) throws(GraphError) {
         guard node.domain.isEmpty || node.domain == "ai.onnx" else {
             throw GraphError(
-                node: node.name, "operator `\(node.operatorType)` of domain `\(node.domain)`: only ONNX's default domain is supported",
+                node: node.name,
+                "operator `\(node.operatorType)` of domain `\(node.domain)`: only ONNX's default domain is supported",
                 kind: .unsupported)
         }
         guard let version = OperatorSet.sinceVersion(node.operatorType, in: operatorSet) else {
@@ -142,7 +143,9 @@ extension Translation {
 
     func floatsInput(_ index: Int, _ what: String, _ reader: NodeReader) throws(GraphError) -> (shape: [Int], values: [Float])? {
         guard let tensor = try constantInput(index, what, reader) else { return nil }
-        guard let values = tensor.floats else { throw reader.fail("\(what) `\(reader.node.inputs[index])`: floats expected, found integers") }
+        guard let values = tensor.floats else {
+            throw reader.fail("\(what) `\(reader.node.inputs[index])`: floats expected, found integers")
+        }
         return (tensor.shape, values)
     }
 

@@ -29,7 +29,8 @@ extension NodeReader {
         guard pads == [0, 0, 0, 0] else { throw fail("pads \(pads) and auto_pad `\(mode)` exclude each other") }
         switch mode {
         case "VALID": return (pads, true)
-        case "SAME_UPPER", "SAME_LOWER": return (try samePads(input.shape, kernel: kernel, extraAtEnd: mode == "SAME_UPPER"), true)
+        case "SAME_UPPER", "SAME_LOWER":
+            return (try samePads(input.shape, kernel: kernel, extraAtEnd: mode == "SAME_UPPER"), true)
         default: throw fail("auto_pad `\(mode)`: NOTSET, SAME_UPPER, SAME_LOWER or VALID expected")
         }
     }

@@ -38,7 +38,8 @@ extension GraphDefinition {
             }
             for output in node.outputs where !output.isEmpty {
                 guard !given.contains(output), producers.updateValue(index, forKey: output) == nil else {
-                    throw GraphError(node: GraphDefinition.title(node), "its output `\(output)` is already the name of another value")
+                    throw GraphError(
+                        node: GraphDefinition.title(node), "its output `\(output)` is already the name of another value")
                 }
             }
         }

@@ -93,7 +93,9 @@ struct ShapeRule {
         guard shape.count <= TensorLimits.rank else {
             throw fail("a result of \(shape.count) dimensions; up to \(TensorLimits.rank) are possible")
         }
-        guard let count = elementCount(of: shape), count >= 1 else { throw fail("the result is empty or too large: shape \(shape)") }
+        guard let count = elementCount(of: shape), count >= 1 else {
+            throw fail("the result is empty or too large: shape \(shape)")
+        }
         guard count <= TensorLimits.count else {
             throw fail("a result of shape \(shape) has \(count) elements; up to \(TensorLimits.count) are possible")
         }

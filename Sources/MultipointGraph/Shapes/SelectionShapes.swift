@@ -6,11 +6,13 @@ extension ShapeRule {
         try checkAxis(axis, of: first)
         var shape = first.shape
         for input in inputs.dropFirst() {
-            let agrees = input.shape.count == shape.count
+            let agrees =
+                input.shape.count == shape.count
                 && shape.indices.allSatisfy { $0 == axis || input.shape[$0] == shape[$0] }
             guard agrees else {
                 throw fail(
-                    "`\(input.name)` of shape \(input.shape) and `\(first.name)` of shape \(first.shape) differ in more than axis \(axis)")
+                    "`\(input.name)` of shape \(input.shape) and `\(first.name)` of shape \(first.shape) differ in more than axis \(axis)"
+                )
             }
             let (sum, overflow) = shape[axis].addingReportingOverflow(input.shape[axis])
             guard !overflow else { throw fail("the result is too large along axis \(axis)") }
@@ -23,7 +25,8 @@ extension ShapeRule {
         let input = try only()
         guard [starts.count, ends.count, steps.count].allSatisfy({ $0 == axes.count }) else {
             throw fail(
-                "\(starts.count) starts, \(ends.count) ends, \(steps.count) steps and \(axes.count) axes; as many of each expected")
+                "\(starts.count) starts, \(ends.count) ends, \(steps.count) steps and \(axes.count) axes; as many of each expected"
+            )
         }
         try checkAxes(axes, rank: input.shape.count, "`\(input.name)` of shape \(input.shape)")
         var shape = input.shape
@@ -32,7 +35,8 @@ extension ShapeRule {
             guard let range else { throw fail("step 0 along axis \(axis)") }
             guard range.count > 0 else {
                 throw fail(
-                    "starts \(starts), ends \(ends), steps \(steps) leave nothing of axis \(axis) of `\(input.name)` of shape \(input.shape)")
+                    "starts \(starts), ends \(ends), steps \(steps) leave nothing of axis \(axis) of `\(input.name)` of shape \(input.shape)"
+                )
             }
             shape[axis] = range.count
         }

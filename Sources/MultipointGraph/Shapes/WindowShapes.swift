@@ -38,7 +38,8 @@ extension ShapeRule {
             guard let count = windowCount(window, axis: axis, size: size) else {
                 throw fail(
                     "the \(axis == 0 ? "height" : "width") \(size) of input `\(input.name)` plus pads"
-                        + " \(window.pads[axis]) and \(window.pads[axis + 2]) is smaller than the window of \(window.extent(axis))")
+                        + " \(window.pads[axis]) and \(window.pads[axis + 2]) is smaller than the window of \(window.extent(axis))"
+                )
             }
             counts.append(count)
         }

@@ -28,7 +28,8 @@ extension Network {
         _ node: Node, _ uses: ValueUses, _ shapes: [String: [Int]], _ filedLayers: Set<String>
     ) -> (value: String, ChannelAffine)? {
         guard node.operation == .add || node.operation == .multiply, node.inputs.count == 2,
-            let constantIndex = node.inputs.firstIndex(where: { constants[$0] != nil }), let tensor = constants[node.inputs[constantIndex]]
+            let constantIndex = node.inputs.firstIndex(where: { constants[$0] != nil }),
+            let tensor = constants[node.inputs[constantIndex]]
         else { return nil }
         let value = node.inputs[1 - constantIndex]
         guard uses.counts[value] == 1, quantization[value] == nil, let shape = shapes[value],
@@ -37,7 +38,10 @@ extension Network {
             let factors = tensor.perChannel(layer, resultRank: shape.count)
         else { return nil }
         let neutral = Array(repeating: node.operation == .add ? 1.0 : 0.0, count: layer.channels)
-        return (value, node.operation == .add ? ChannelAffine(scale: neutral, shift: factors) : ChannelAffine(scale: factors, shift: neutral))
+        return (
+            value,
+            node.operation == .add ? ChannelAffine(scale: neutral, shift: factors) : ChannelAffine(scale: factors, shift: neutral)
+        )
     }
 }
 
