@@ -1,13 +1,8 @@
 # What `cmake --install` puts where.
 include(CMakePackageConfigHelpers)
 
-# The library under its full version, the name that programs load, and the name that the linker looks for.
 install(PROGRAMS ${library} DESTINATION ${CMAKE_INSTALL_LIBDIR})
-file(MAKE_DIRECTORY ${PROJECT_BINARY_DIR}/lib)
-foreach(name ${soname} libmultipoint.so)
-    file(CREATE_LINK libmultipoint.so.${PROJECT_VERSION} ${PROJECT_BINARY_DIR}/lib/${name} SYMBOLIC)
-    install(FILES ${PROJECT_BINARY_DIR}/lib/${name} DESTINATION ${CMAKE_INSTALL_LIBDIR})
-endforeach()
+install(FILES ${library_links} DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(FILES ${PROJECT_SOURCE_DIR}/include/multipoint.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 if(MULTIPOINT_COMMAND)
     install(PROGRAMS ${PROJECT_BINARY_DIR}/bin/multipoint DESTINATION ${CMAKE_INSTALL_BINDIR})

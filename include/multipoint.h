@@ -541,7 +541,8 @@ typedef struct multipoint_packing_options {
     multipoint_codebook codebook;
     int32_t maximum_points;       /**< per channel, 1 to 255; 0 means 1 */
     /** Add points to a channel while its output error is above `epsilon`, and above `relative_epsilon` times the channel's
-     *  output power E[(w . x)^2]; each rule counts where it is above 0. With both 0 every channel gets maximum_points. */
+     *  output power E[(w . x)^2]; each rule counts where it is above 0. With both 0 every channel gets maximum_points. A channel
+     *  of zeros gets no point, every other at least one. */
     double epsilon;
     double relative_epsilon;
     /** E[x x^T] of the layer's inputs, [row_length, row_length], or NULL for the identity (then the output error is the

@@ -103,8 +103,9 @@ double bits_per_weight(const Model &model) {
     return weights > 0 ? bits / weights : 0;
 }
 
+constexpr std::int64_t batch = 50;
+
 void classify(const std::string &path, const Images &images, const std::vector<std::int64_t> &labels) {
-    constexpr std::int64_t batch = 50;
     const Model model = open(path);
     const Session session = make_session(model, batch);
     const std::int64_t classes = class_count(model);
@@ -144,7 +145,7 @@ int main(int argument_count, char **arguments) {
         if (images.count == 0 || labels.size() != std::size_t(images.count)) {
             throw std::runtime_error("as many labels as images expected, and at least one");
         }
-        std::printf("%s\n\n", multipoint_build_info());
+        std::printf("%s\n%lld images in batches of %lld\n\n", multipoint_build_info(), (long long)images.count, (long long)batch);
         std::printf("%-28s %11s %9s %12s\n", "network", "top-1", "bits/w", "ms/image");
         for (int i = 4; i < argument_count; ++i) classify(arguments[i], images, labels);
     } catch (const std::exception &error) {

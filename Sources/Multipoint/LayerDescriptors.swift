@@ -73,15 +73,17 @@ extension multipoint_weights {
         guard channels > 0, channels <= Layer.maximumWeightCount, row_length > 0 else {
             throw CallError.invalid("`weights`: \(channels) channels of \(row_length) weights; at least one of each is expected")
         }
-        guard level_count <= 255 else { throw CallError.invalid("`weights`: \(level_count) levels; at most 255 are expected") }
+        guard (0...255).contains(level_count) else {
+            throw CallError.invalid("`weights`: \(UInt(bitPattern: level_count)) levels; at most 255 are expected")
+        }
         let points = Array(UnsafeBufferPointer(start: try required(points, "weights->points"), count: channels))
         var levels: [PackedWeights.Level] = []
         for index in 0..<level_count {
             let level = try required(self.levels, "weights->levels")[index]
             levels.append(try level.unpacked(index: index, vectors: points.count { Int($0) > index }, length: row_length))
         }
-        guard scale_count <= 255 * channels else {
-            throw CallError.invalid("`weights`: scale_count \(scale_count) is more than any packing has")
+        guard (0...255 * channels).contains(scale_count) else {
+            throw CallError.invalid("`weights`: scale_count \(UInt(bitPattern: scale_count)) is more than any packing has")
         }
         let scales = scale_count == 0 ? [] : Array(UnsafeBufferPointer(start: try required(scales, "weights->scales"), count: scale_count))
         let ladder = ladder.map { ladder in (0..<max(0, level_count - 1)).map { Int(ladder[$0]) } }

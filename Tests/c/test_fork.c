@@ -81,7 +81,9 @@ static void test_early_child(void) {
     if (process == 0) {
         alarm(20);
         multipoint_session *session = made_session(2);
-        _exit(session != NULL && gives_sample_result(session) ? 0 : 1);
+        int is_right = session != NULL && gives_sample_result(session);
+        multipoint_session_destroy(session);
+        _exit(is_right ? 0 : 1);
     }
     int status = 0;
     CHECK(process > 0 && waitpid(process, &status, 0) == process);

@@ -59,7 +59,8 @@ final class CommandTests: XCTestCase {
             "--mean", "1", "--std", "2",
             "--batch", "2", "--threads", "1")
         XCTAssertEqual(outcome.status, 0, outcome.errors)
-        XCTAssertEqual(outcome.output + outcome.errors, "", "nothing to say; no progress where there is no terminal")
+        XCTAssertEqual(outcome.output, "output `y` 3×2: \(folder.file("y.npy"))\n")
+        XCTAssertEqual(outcome.errors, "", "no progress where there is no terminal")
         let result = try NPYArray(path: folder.file("y.npy"))
         XCTAssertEqual(result.shape, [3, 2])
         guard case .float32(let values) = result.elements else { return XCTFail(result.typeName) }
