@@ -6,13 +6,14 @@ public struct MemoryDescriptor: @unchecked Sendable {
 
     init(_ value: dnnl_memory_desc_t) { self.value = value }
 
-    /// A plain layout. `strides` are in elements; nil means dense in C order.
+    /// A plain layout. `strides` are in elements; nil means dense in C order. A scalar is a vector of one element: without dimensions
+    /// oneDNN takes it for no tensor at all.
     public init(_ dimensions: [Int], _ type: ElementType, strides: [Int]? = nil) throws(DNNLError) {
         value = dnnl_memory_desc_t()
-        var dimensions64 = dimensions.map(Int64.init)
-        var strides64 = (strides ?? MemoryDescriptor.denseStrides(dimensions)).map(Int64.init)
+        var dimensions64 = dimensions.isEmpty ? [1] : dimensions.map(Int64.init)
+        var strides64 = dimensions.isEmpty ? [1] : (strides ?? MemoryDescriptor.denseStrides(dimensions)).map(Int64.init)
         try check(
-            dnnl_memory_desc_init_by_strides(&value, Int32(clamping: dimensions.count), &dimensions64, type.dnnl, &strides64),
+            dnnl_memory_desc_init_by_strides(&value, Int32(clamping: dimensions64.count), &dimensions64, type.dnnl, &strides64),
             "describe tensor \(dimensions) with strides \(strides64)")
     }
 

@@ -190,6 +190,9 @@ extension PlanHandle {
         guard Int(bitPattern: workspace) % AlignedBuffer.alignment == 0 else {
             throw .invalid("`workspace` is not aligned to \(AlignedBuffer.alignment) bytes")
         }
+        guard !UInt(bitPattern: workspace).addingReportingOverflow(UInt(plan.workspaceByteCount)).overflow else {
+            throw .invalid("`workspace` reaches beyond the address space")
+        }
         let memory = CheckedTensor(data: workspace, byteCount: plan.workspaceByteCount, layout: .dense)
         guard !memory.overlaps(source), !memory.overlaps(destination), !(residual.map(memory.overlaps) ?? false) else {
             throw .invalid("`workspace` overlaps a tensor")

@@ -240,6 +240,25 @@ def test_plan_options_out_of_range(options, kind, words):
         layer.plan(**options)
 
 
+@pytest.mark.parametrize(
+    "shape, options, sizes",
+    [
+        # A product beyond 64 bits, one of 2^73, and outputs just beyond 2^31 elements.
+        ((2**20, 1, 1, 1), {"pads": (2**20,) * 4}, {"height": 1, "width": 1}),
+        ((1, 1, 1, 1), {"pads": (2**20,) * 4}, {"batch": 2**31 - 1, "height": 1, "width": 1}),
+        ((4, 1, 1, 1), {"pads": (0, 0, 2**15, 2**15)}, {"height": 1, "width": 1}),
+        ((2**20, 1), {}, {"batch": 2**31 - 1}),
+        ((4, 1), {}, {"batch": 2**29}),
+    ],
+)
+@pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
+def test_outputs_beyond_32_bit_indices(shape, options, sizes, layout):
+    """A small input, but large pads or many channels."""
+    with Layer.create(shape, np.ones(shape, np.float32), **options) as layer:
+        with pytest.raises((multipoint.InvalidArgumentError, multipoint.UnsupportedError), match="2³¹"):
+            layer.plan(**sizes, destination_layout=layout)
+
+
 def test_execute_refuses_other_arrays():
     source = np.zeros((1, 3, 6, 6), np.float32)
     with example_layer() as layer:

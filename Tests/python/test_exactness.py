@@ -246,6 +246,34 @@ def test_convolution_with_a_long_row(rng, group):
             np.testing.assert_array_equal(plan.execute(x), expected)
 
 
+@pytest.mark.parametrize("shape, group, extra", [((6, 900, 3, 3), 1, 0), ((6, 900, 3, 3), 2, 1), ((5, 3001, 1, 1), 1, 1), ((7, 4000), 1, 0)])
+@pytest.mark.parametrize("zero_point", [0, 33])
+def test_sums_that_float32_does_not_hold(rng, shape, group, extra, zero_point):
+    """Sums beyond 2^24 of any parity: none may pass through a float32."""
+    geometry = Geometry(shape, group=group)
+    points = np.ones(shape[0], np.uint8)
+    points[: extra * shape[0]] = 1 + extra
+    codebook = np.arange(1, 65, dtype=np.int8)
+    codes = [
+        rng.integers(16, 64, ((points > level).sum(), geometry.row_length)).astype(np.uint8) for level in range(1 + extra)
+    ]
+    weights = PackedWeights(points, codes, [codebook] * len(codes), np.ones(points.sum()))
+    x = rng.integers(180, 256, (2, shape[1] * group, 4, 5) if len(shape) == 4 else (2, shape[1])).astype(np.uint8)
+    with create(geometry, weights, input_quantization=Quantization(1, zero_point)) as layer:
+        rows = layer.rows()
+        expected = apply_rows(geometry, x.astype(np.int64) - zero_point, rows.values, rows.channels)
+        assert (expected > 1 << 24).all() and (expected % 2 == 1).any()
+        for layout in LAYOUTS:
+            options = {"source_dtype": np.uint8, "destination_dtype": np.int32, "destination_layout": layout}
+            with layer.plan(**sizes(x), **options) as plan:
+                np.testing.assert_array_equal(plan.execute(x), expected)
+            # The layouts of the weights are shared with plans that need no exact sums.
+            with layer.plan(**sizes(x), source_dtype=np.uint8) as plan:
+                floats = np.zeros((2, shape[0]) + expected.shape[2:])
+                np.add.at(floats, (slice(None), rows.channels), expected)
+                np.testing.assert_allclose(plan.execute(x), floats, rtol=1e-6)
+
+
 @pytest.mark.parametrize("largest", [64, 65, 66, 96, 127])
 def test_entries_beyond_64_do_not_saturate(largest):
     """u8 * s8 instructions add two products in 16 bits: 2 * 65 * 255 is too much for them."""
@@ -258,6 +286,17 @@ def test_entries_beyond_64_do_not_saturate(largest):
         with layer.plan(**sizes(x), source_dtype=np.uint8) as plan:
             found = plan.execute(x)
     np.testing.assert_allclose(found.reshape(-1), [total, -total] * 4, rtol=1e-6)
+
+
+@pytest.mark.parametrize("zero_point", [0, 7])
+def test_floats_that_are_no_numbers(zero_point):
+    """Beyond the range saturates, NaN is stored as 0, whether oneDNN quantizes (without a zero point) or the library."""
+    weights = PackedWeights([1], [[[1]]], [[0, 1]], [1])
+    x = np.array([np.nan, np.inf, -np.inf, 3e38, -3e38, 1e10, -1e10, 0], np.float32).reshape(1, 1, 2, 4)
+    expected = np.array([0, 255, 0, 255, 0, 255, 0, zero_point]) - zero_point
+    with create(Geometry((1, 1, 1, 1)), weights, input_quantization=Quantization(1, zero_point)) as layer:
+        with layer.plan(**sizes(x), destination_dtype=np.int32) as plan:
+            assert plan.execute(x).reshape(-1).tolist() == expected.tolist()
 
 
 def test_padding_is_a_real_zero():

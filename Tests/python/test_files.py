@@ -249,6 +249,59 @@ def test_contradictions_are_refused_by_name(encoded, kind, words):
 
 
 # ----------------------------------------------------------------------------------------------------------------------
+# Odd networks
+
+
+def run_graph(shape: list, nodes: list[tuple], x: np.ndarray, tensors=None, layers=()) -> np.ndarray:
+    """The value `y` of a network over the input `x`. A node is (operator, inputs, output, attributes or layer name)."""
+    entries = []
+    for operator, inputs, output, *rest in nodes:
+        entry = {"operator": operator, "inputs": inputs, "outputs": [output]}
+        if rest:
+            entry["layer" if isinstance(rest[0], str) else "attributes"] = rest[0]
+        entries.append(entry)
+    graph = {
+        "operator_set": 17,
+        "inputs": [{"name": "x", "dtype": "float32", "shape": shape}],
+        "outputs": [{"name": "y", "dtype": "float32"}],
+        "nodes": entries,
+    }
+    with multipoint.Model.from_bytes(content(tensors or {}, list(layers), graph)) as model, model.session() as session:
+        return session.run(x)
+
+
+@pytest.mark.parametrize("start, end, step", [(0, 4, 2**63 - 1), (1, 2**63 - 1, 2**62), (3, -(2**63), -(2**63)), (-1, -9, -2)])
+@pytest.mark.parametrize("axis", [1, 2, 3])
+def test_slices_with_steps_of_any_size(rng, axis, start, end, step):
+    x = rng.normal(size=(1, 4, 4, 4)).astype(np.float32)
+    bounds = {"starts": start, "ends": end, "axes": axis, "steps": step}
+    nodes = [("Constant", [], name, {"value_ints": [value]}) for name, value in bounds.items()]
+    found = run_graph(["N", 4, 4, 4], [*nodes, ("Slice", ["x", *bounds], "z"), ("Relu", ["z"], "y")], x)
+    index = [slice(None)] * 4
+    index[axis] = slice(start, end, step)
+    np.testing.assert_array_equal(found, np.maximum(x[tuple(index)], 0))
+
+
+def test_scalars():
+    two = ("Constant", [], "two", {"value_float": 2})
+    x = np.full((), -3, np.float32)
+    assert run_graph([], [("Relu", ["x"], "y")], x).tolist() == 0
+    assert run_graph([], [two, ("Add", ["x", "two"], "y")], x).tolist() == -1
+    assert run_graph([], [("Sigmoid", ["x"], "z"), ("Mul", ["z", "x"], "y")], x) == pytest.approx(-3 / (1 + np.exp(3)))
+    found = run_graph([1, 1], [("Relu", ["x"], "z"), ("Squeeze", ["z"], "y")], np.full((1, 1), 5, np.float32))
+    assert found.shape == () and found == 5
+
+
+@pytest.mark.parametrize("zero_point", [0, 9])
+def test_scales_without_an_inverse(zero_point):
+    """1 / 1e-40 is infinite: values would be multiplied by it."""
+    tensors = packed_tensors("w", [1], [[[1]]], [[0, 1]], [1])
+    entry = layer_entry("w", "Conv", (1, 1, 1, 1), input=quantization(1e-40, zero_point))
+    with pytest.raises((multipoint.BadFormatError, multipoint.UnsupportedError), match="(?i)scale"):
+        run_graph(["N", 1, 1, 4], [("Conv", ["x"], "y", "w")], np.zeros((1, 1, 1, 4), np.float32), tensors, [entry])
+
+
+# ----------------------------------------------------------------------------------------------------------------------
 # Files of the command
 
 

@@ -48,6 +48,16 @@ struct ConvolutionGeometry: Sendable {
         }
     }
 
+    /// Large pads or many rows make a large output of a small input; 32-bit indices must reach all of it.
+    /// - Parameter channels: or rows, where they stay apart.
+    func checkOutput(channels: Int, _ layer: Layer) throws(RuntimeError) {
+        let shape = outputShape(channels: channels)
+        guard let total = elementCount(of: shape), total <= Int(Int32.max) else {
+            throw RuntimeError(
+                .unsupported, "layer `\(layer.name)`: an output of shape \(shape) has more than 2³¹ − 1 elements")
+        }
+    }
+
     /// The shape of the result in the layer's own terms.
     func resultShape(_ layer: Layer, input shape: [Int], channels: Int) -> [Int] {
         switch layer.operation {

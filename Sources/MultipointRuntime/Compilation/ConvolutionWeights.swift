@@ -19,6 +19,8 @@ struct ConvolutionWeights {
     let layer: PreparedLayer
     /// Distinguishes the layer's convolutions in its weight cache.
     let part: Int
+    /// Likewise, where `exactSegments` has split it; nil for all of its weights.
+    var segment: Int? = nil
     /// A grouped layer whose groups were spread into one dense, block-diagonal kernel.
     let isDense: Bool
     let group: Int
@@ -94,6 +96,44 @@ struct ConvolutionWeights {
         return group == 1 ? [rows] + kernel : [group, rows / group] + kernel
     }
 
+    // MARK: exact sums
+
+    /// Up to here every integer is a float32. Without VNNI instructions oneDNN 2.6 hands its 32-bit sums out by way of float32.
+    private static let largestExactSum = 1 << 24
+
+    /// The convolution as several whose sums add up to its own, each of some of the weights and none beyond what float32 holds exactly;
+    /// itself where that is so already. Whatever the input and its zero point, |x − z| ≤ 255.
+    func exactSegments() -> [ConvolutionWeights] {
+        guard case .int8(let values) = values, rowCount > 0 else { return [self] }
+        let length = values.count / rowCount
+        var starts = [0]
+        var sums = [Int](repeating: 0, count: rowCount)
+        for index in 0..<length {
+            let products = sums.indices.map { 255 * abs(Int(values[$0 * length + index])) }
+            if zip(sums, products).contains(where: { $0 + $1 > ConvolutionWeights.largestExactSum }) {
+                starts.append(index)
+                sums = products
+            } else {
+                for row in sums.indices { sums[row] += products[row] }
+            }
+        }
+        guard starts.count > 1 else { return [self] }
+        return zip(starts, starts.dropFirst() + [length]).enumerated().map { number, bounds in
+            segment(values, length: length, bounds.0..<bounds.1, number: number)
+        }
+    }
+
+    private func segment(_ values: [Int8], length: Int, _ range: Range<Int>, number: Int) -> ConvolutionWeights {
+        var masked = [Int8](repeating: 0, count: values.count)
+        for row in 0..<rowCount {
+            let place = (row * length + range.lowerBound)..<(row * length + range.upperBound)
+            masked.replaceSubrange(place, with: values[place])
+        }
+        return ConvolutionWeights(
+            layer: layer, part: part, segment: number, isDense: isDense, group: group, shape: shape, values: .int8(masked),
+            scales: scales, isReal: isReal)
+    }
+
     // MARK: choosing
 
     /// The convolutions of a layer. oneDNN has no fast kernel for some grouped integer convolutions (odd channel counts per group, more
@@ -132,6 +172,7 @@ struct ConvolutionWeights {
     func convolution(
         _ geometry: ConvolutionGeometry, bias: Int?, source: ElementType, destination: ElementType, _ attributes: Attributes
     ) throws -> CompiledConvolution {
+        try geometry.checkOutput(channels: rowCount, layer.layer)
         let type: ElementType =
             switch values {
             case .int8: .int8
@@ -143,7 +184,7 @@ struct ConvolutionWeights {
         guard let descriptor = primitive.weights else {
             throw RuntimeError(.dnnl, "layer `\(layer.layer.name)`: oneDNN names no layout for the weights")
         }
-        let key = WeightCache.Key(part: part, isDense: isDense, descriptor: descriptor)
+        let key = WeightCache.Key(part: part, segment: segment, isDense: isDense, descriptor: descriptor)
         let buffer = try layer.cache.buffer(key) { try reordered(to: descriptor, type) }
         return CompiledConvolution(
             primitive: primitive, weights: self, weightDescriptor: descriptor, weightBuffer: buffer)

@@ -182,11 +182,13 @@ extension NetworkCompiler {
         let result = try builder.value(shape, input.layout, .float32)
         var (strides, offset) = (input.strides, 0)
         for (index, axis) in axes.enumerated() {
-            let size = input.shape[axis]
-            // ONNX Slice-13: negative indices count from the end; then clamp, for a negative step to the last element.
-            let start = starts[index] < 0 ? starts[index] + size : starts[index]
-            offset += max(0, min(start, steps[index] > 0 ? size : size - 1)) * strides[axis]
-            strides[axis] *= steps[index]
+            let range = SliceRange(start: starts[index], end: ends[index], step: steps[index], size: input.shape[axis])
+            guard let range, range.count == shape[axis] else {
+                throw RuntimeError(.invalidArgument, "node `\(node.name)`: its bounds do not fit axis \(axis) of shape \(input.shape)")
+            }
+            offset += range.first * strides[axis]
+            // A step that is never taken may be as large as an integer gets.
+            if range.count > 1 { strides[axis] *= range.step }
         }
         copy(node, input, strides, offset, result, result.strides, 0, shape)
         values[node.output] = result

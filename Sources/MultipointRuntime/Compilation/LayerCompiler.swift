@@ -38,6 +38,7 @@ struct LayerCompiler {
     func emit(
         _ source: StoredValue, residual: StoredValue?, _ wanted: LayerDestination, into destination: StoredValue? = nil
     ) throws -> StoredValue {
+        try wanted.quantization?.requireInverse(name)
         switch layer.weights {
         case .float(let weights):
             return try emitFloat(source, weights, residual: residual, wanted, into: destination)
@@ -162,13 +163,14 @@ struct LayerCompiler {
 
     /// The integer sums of every row, in the order of `LayerRows`.
     private func emitSums(_ input: StoredValue, _ rows: LayerRows, into destination: StoredValue?) throws -> StoredValue {
-        let parts = try ConvolutionWeights.parts(rows, layer, geometry) { (weights) throws in
-            var attributes = Attributes()
-            attributes.sourceZeroPoint = inputZeroPoint
-            return try weights.convolution(geometry, bias: nil, source: .uint8, destination: .int32, attributes)
+        let parts = try ConvolutionWeights.parts(rows, layer, geometry, convolutionOfSums)
+        let segments = try parts.map { part in
+            let weights = part.weights.exactSegments()
+            return weights.count == 1 ? [part] : try weights.map(convolutionOfSums)
         }
         let result = try self.result(.sums, channels: rows.count, destination)
-        if let only = parts.first, parts.count == 1 {
+        let all = Array(segments.joined())
+        if let only = all.first, all.count == 1 {
             try append(only, input, result, bias: nil, addend: nil)
             return result
         }
@@ -176,17 +178,25 @@ struct LayerCompiler {
         for (index, part) in parts.enumerated() {
             for column in 0..<part.weights.rowCount where part.weights.isReal[column] { sourceOfRow.append((index, column)) }
         }
-        var buffers: [BufferID] = []
-        for part in parts {
-            let term = try builder.value(geometry.outputShape(channels: part.weights.rowCount), .channelsLast, .int32)
-            try append(part, input, term, bias: nil, addend: nil)
-            buffers.append(term.buffer)
+        let sources = try segments.map { (convolutions) throws in
+            try convolutions.map { (convolution) throws in
+                let term = try builder.value(
+                    geometry.outputShape(channels: convolution.weights.rowCount), .channelsLast, .int32)
+                try append(convolution, input, term, bias: nil, addend: nil)
+                return term.buffer
+            }
         }
         builder.append(
             GatherRowsStep(
-                name: name, operation: "gather rows of \(operation)", positions: geometry.positions, channels: channels,
-                sources: buffers, columns: sourceOfRow, destination: result.buffer))
+                name: name, operation: "gather rows of \(operation)", positions: geometry.positions,
+                channels: parts.first?.weights.rowCount ?? channels, sources: sources, columns: sourceOfRow, destination: result.buffer))
         return result
+    }
+
+    private func convolutionOfSums(_ weights: ConvolutionWeights) throws -> CompiledConvolution {
+        var attributes = Attributes()
+        attributes.sourceZeroPoint = inputZeroPoint
+        return try weights.convolution(geometry, bias: nil, source: .uint8, destination: .int32, attributes)
     }
 
     // MARK: common

@@ -91,8 +91,9 @@ struct NetworkCompiler {
             let destination = StoredValue(
                 shape: value.shape, layout: interface.outputs[index], type: .float32,
                 buffer: builder.buffer(.external(network.inputs.count + index)))
-            _ = try builder.converted(
-                value, to: interface.outputs[index], .float32, name: name, into: destination)
+            try placing("output `\(name)`") {
+                _ = try builder.converted(value, to: interface.outputs[index], .float32, name: name, into: destination)
+            }
         }
     }
 

@@ -39,6 +39,15 @@ struct StoredValue: Sendable {
     }
 }
 
+extension AffineQuantization {
+    /// Values are multiplied by 1 / scale, which overflows for scales below 3e-39: 0 would become NaN.
+    func requireInverse(_ name: String) throws(RuntimeError) {
+        guard (1 / scale).isFinite else {
+            throw RuntimeError(.unsupported, "`\(name)` is quantized with scale \(scale); a number with a finite inverse is expected")
+        }
+    }
+}
+
 extension ProgramBuilder {
     /// A new value in the arena.
     func value(
@@ -56,6 +65,7 @@ extension ProgramBuilder {
         _ value: StoredValue, to layout: Layout, _ type: ElementType, _ quantization: AffineQuantization? = nil, name: String,
         into destination: StoredValue? = nil
     ) throws -> StoredValue {
+        try quantization?.requireInverse(name)
         let sameLayout = value.layout == layout || value.layoutsAgree
         if destination == nil, sameLayout, value.type == type, value.quantization == quantization {
             var same = value.isExternal ? try copied(value, name: name) : value

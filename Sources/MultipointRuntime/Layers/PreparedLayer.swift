@@ -44,6 +44,8 @@ final class WeightCache: Sendable {
     struct Key: Equatable {
         /// Which of the layer's weight arrays: 0 for all rows or the first of each channel, then the further ones.
         var part: Int
+        /// Nil for all of the part's weights.
+        var segment: Int?
         var isDense: Bool
         var descriptor: MemoryDescriptor
     }

@@ -1,6 +1,7 @@
 import DNNL
 
-/// Collects the raw sums of several convolutions of a grouped layer in the order of the layer's rows. Position-major int32.
+/// Collects the raw sums of several convolutions in the order of the layer's rows: those of a grouped layer's parts side by side, those
+/// of a part's segments added up. Position-major int32.
 struct GatherRowsStep: Step {
     let name: String
     let operation: String
@@ -8,30 +9,35 @@ struct GatherRowsStep: Step {
     let positions: Int
     /// Columns of every source.
     let channels: Int
-    let sources: [BufferID]
-    /// For each row of the result: which source, which column.
+    /// Of every part its segments.
+    let sources: [[BufferID]]
+    /// For each row of the result: which part, which column.
     let columns: [(part: Int, column: Int)]
     let destination: BufferID
 
-    var buffers: [BufferID] { sources + [destination] }
+    var buffers: [BufferID] { sources.joined() + [destination] }
     func bound() throws -> any BoundStep { BoundGatherRows(self) }
 }
 
 private final class BoundGatherRows: BoundStep {
     private let step: GatherRowsStep
+    /// All segments of all parts, and where each part's begin; one more for the end.
     private let sources: UnsafeMutablePointer<UnsafeMutableRawPointer?>
+    private let starts: [Int]
     private var destination: UnsafeMutableRawPointer?
 
     init(_ step: GatherRowsStep) {
         self.step = step
-        sources = .allocate(capacity: max(1, step.sources.count))
-        sources.initialize(repeating: nil, count: max(1, step.sources.count))
+        starts = step.sources.reduce(into: [0]) { $0.append(($0.last ?? 0) + $1.count) }
+        let count = step.sources.reduce(0) { $0 + $1.count }
+        sources = .allocate(capacity: max(1, count))
+        sources.initialize(repeating: nil, count: max(1, count))
     }
 
     deinit { sources.deallocate() }
 
     func move(to addresses: UnsafePointer<UnsafeMutableRawPointer?>) throws(DNNLError) {
-        for (index, buffer) in step.sources.enumerated() { sources[index] = addresses[buffer.index] }
+        for (index, buffer) in step.sources.joined().enumerated() { sources[index] = addresses[buffer.index] }
         destination = addresses[step.destination.index]
     }
 
@@ -40,9 +46,12 @@ private final class BoundGatherRows: BoundStep {
         let rows = step.columns.count
         for position in 0..<step.positions {
             for (row, place) in step.columns.enumerated() {
-                guard let source = sources[place.part] else { continue }
-                let value = source.loadUnaligned(
-                    fromByteOffset: (position * step.channels + place.column) * 4, as: Int32.self)
+                let offset = (position * step.channels + place.column) * 4
+                var value: Int32 = 0
+                for index in starts[place.part]..<starts[place.part + 1] {
+                    guard let source = sources[index] else { continue }
+                    value &+= source.loadUnaligned(fromByteOffset: offset, as: Int32.self)
+                }
                 destination.storeBytes(of: value, toByteOffset: (position * rows + row) * 4, as: Int32.self)
             }
         }

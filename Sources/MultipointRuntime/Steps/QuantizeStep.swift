@@ -76,8 +76,10 @@ struct Quantizer {
 
     @inline(__always)
     func stored(_ value: Float) -> UInt8 {
-        // Clamped before rounding, where the sum with the constant is exact; NaN becomes 0.
-        let scaled = max(-512, min(512, value * inverse))
+        // Clamped before rounding, where the sum with the constant is exact; NaN becomes 0, as in oneDNN's reorder. (`max` and `min`
+        // would give the bound that they are first called with.)
+        let real = value * inverse
+        let scaled = real > -512 ? (real < 512 ? real : 512) : -512
         let rounded = (scaled + Quantizer.magic) - Quantizer.magic
         let clamped = max(0, min(255, rounded + zeroPoint))
         return UInt8(truncatingIfNeeded: (clamped + Quantizer.magic).bitPattern & 0xFF)
