@@ -28,7 +28,7 @@ private struct DefinitionWriter {
 
     mutating func write(_ node: Node, layers: [String: Layer]) {
         var definition = NodeDefinition(
-            name: node.name, operatorType: node.operation.operatorType(layers), inputs: node.inputs, outputs: [node.output])
+            name: node.name, operatorType: node.operation.operatorType(layers: layers), inputs: node.inputs, outputs: [node.output])
         switch node.operation {
         case .layer(let name): definition.layer = name
         case .relu, .sigmoid, .add, .multiply, .globalAveragePool: break
@@ -78,33 +78,6 @@ private struct DefinitionWriter {
         let name = names.next("\(definition.name)/\(what)")
         initializers[name] = tensor
         definition.inputs.append(name)
-    }
-}
-
-extension Operation {
-    /// The ONNX operator.
-    fileprivate func operatorType(_ layers: [String: Layer]) -> String {
-        switch self {
-        case .layer(let name): if case .convolution = layers[name]?.operation { "Conv" } else { "Gemm" }
-        case .relu: "Relu"
-        case .clip: "Clip"
-        case .leakyRelu: "LeakyRelu"
-        case .sigmoid: "Sigmoid"
-        case .add: "Add"
-        case .multiply: "Mul"
-        case .maxPool: "MaxPool"
-        case .averagePool: "AveragePool"
-        case .globalAveragePool: "GlobalAveragePool"
-        case .concat: "Concat"
-        case .flatten: "Flatten"
-        case .reshape: "Reshape"
-        case .squeeze: "Squeeze"
-        case .unsqueeze: "Unsqueeze"
-        case .transpose: "Transpose"
-        case .slice: "Slice"
-        case .pad: "Pad"
-        case .softmax: "Softmax"
-        }
     }
 }
 

@@ -25,7 +25,7 @@ extension NetworkCompiler {
         }
     }
 
-    private func operationName(_ node: Node) -> String { node.operation.operatorName }
+    private func operationName(_ node: Node) -> String { node.operation.operatorType(layers: network.layers) }
 
     private mutating func emitEltwise(_ node: Node, _ operation: PostOperation.Eltwise) throws {
         let input = try float(node.inputs[0], value(node.inputs[0]).layout)
@@ -228,33 +228,6 @@ extension Pooling {
         (0..<2).map { axis in
             let extent = (kernel[axis] - 1) * dilations[axis] + 1
             return max(0, (output[axis + 2] - 1) * strides[axis] + extent - input[axis + 2] - pads[axis])
-        }
-    }
-}
-
-extension Operation {
-    /// ONNX's name of the operator.
-    var operatorName: String {
-        switch self {
-        case .layer: "Conv"
-        case .relu: "Relu"
-        case .clip: "Clip"
-        case .leakyRelu: "LeakyRelu"
-        case .sigmoid: "Sigmoid"
-        case .add: "Add"
-        case .multiply: "Mul"
-        case .maxPool: "MaxPool"
-        case .averagePool: "AveragePool"
-        case .globalAveragePool: "GlobalAveragePool"
-        case .concat: "Concat"
-        case .flatten: "Flatten"
-        case .reshape: "Reshape"
-        case .squeeze: "Squeeze"
-        case .unsqueeze: "Unsqueeze"
-        case .transpose: "Transpose"
-        case .slice: "Slice"
-        case .pad: "Pad"
-        case .softmax: "Softmax"
         }
     }
 }
