@@ -1,7 +1,7 @@
 import DNNL
 import MultipointGraph
 
-/// Operations that have no weights. They run on floats.
+/// Operations that have no weights. They run on floats, but for those that only pass values on, which also do so in 8 bits.
 extension NetworkCompiler {
     mutating func emit(_ node: Node) throws {
         switch node.operation {
@@ -12,7 +12,7 @@ extension NetworkCompiler {
         case .sigmoid: try emitEltwise(node, .sigmoid)
         case .add: try emitBinary(node, .add)
         case .multiply: try emitBinary(node, .multiply)
-        case .maxPool(let pooling): try emitPooling(node, .max, pooling)
+        case .maxPool(let pooling): try emitPooling(node, .max, pooling, storage(of: node.output).quantization)
         case .averagePool(let pooling, let countsPadding):
             try emitPooling(node, countsPadding ? .averageIncludingPadding : .averageExcludingPadding, pooling)
         case .globalAveragePool: try emitGlobalAveragePool(node)
@@ -87,8 +87,11 @@ extension NetworkCompiler {
 
     // MARK: pooling
 
-    private mutating func emitPooling(_ node: Node, _ algorithm: PoolingAlgorithm, _ pooling: Pooling) throws {
-        var input = try image(node.inputs[0])
+    /// - Parameter quantization: of an 8-bit result, for the maximum only.
+    private mutating func emitPooling(
+        _ node: Node, _ algorithm: PoolingAlgorithm, _ pooling: Pooling, _ quantization: AffineQuantization? = nil
+    ) throws {
+        var input = try image(node.inputs[0], quantization)
         let shape = try self.shape(node.output)
         var (algorithm, pads) = (algorithm, pooling.pads)
         var ends = pooling.windowEnds(input: input.shape, output: shape)
@@ -117,7 +120,7 @@ extension NetworkCompiler {
     private mutating func emitPooling(
         _ node: Node, _ algorithm: PoolingAlgorithm, _ input: StoredValue, _ shape: [Int], _ window: Window
     ) throws {
-        let result = try builder.value(shape, .channelsLast, .float32)
+        let result = try builder.value(shape, .channelsLast, input.type, input.quantization)
         let (from, to) = (try input.descriptor(), try result.descriptor())
         builder.append(
             try pooling(algorithm, source: from, destination: to, window: window), name: node.name, operation: operationName(node),
@@ -128,13 +131,15 @@ extension NetworkCompiler {
     // MARK: concatenation, softmax
 
     private mutating func emitConcat(_ node: Node, axis: Int) throws {
-        let inputs = try node.inputs.map { try image($0) }
+        let quantization = try shape(node.output).count == 4 ? storage(of: node.output).quantization : nil
+        let inputs = try node.inputs.map { try image($0, quantization) }
         guard inputs.count > 1 else {
             values[node.output] = inputs.first
             return
         }
         let shape = try self.shape(node.output)
-        let result = try builder.value(shape, shape.count == 4 ? .channelsLast : .dense, .float32)
+        let result = try builder.value(
+            shape, shape.count == 4 ? .channelsLast : .dense, quantization == nil ? .float32 : .uint8, quantization)
         let (from, to) = (try inputs.map { try $0.descriptor() }, try result.descriptor())
         var operands: [(Argument, MemoryDescriptor, BufferID)] = [(.destination, to, result.buffer)]
         for (index, input) in inputs.enumerated() { operands.append((.multiple(index), from[index], input.buffer)) }

@@ -79,7 +79,7 @@ struct LayerCompiler {
         }
         let result = try self.result(.float, channels: channels, wanted.type == .float32 ? destination : nil)
         var attributes = Attributes()
-        try attributes.fuse(nil, activation)
+        attributes.finish(activation, unit: 1, .float)
         let bias = layer.layer.bias
         let convolution = try ConvolutionWeights.float(weights, layer).convolution(
             geometry, bias: bias?.count, source: .float32, destination: .float32, attributes)
@@ -96,20 +96,24 @@ struct LayerCompiler {
         _ input: StoredValue, _ rows: LayerRows, residual: StoredValue?, _ wanted: LayerDestination,
         into destination: StoredValue?
     ) throws -> StoredValue? {
+        // oneDNN 2.6's strided 1 × 1 convolutions add the wrong elements of an 8-bit tensor, so there it is made float first; before a
+        // sigmoid too, which needs real values, because two linear post-operations would share the first one's factor.
+        let needsFloat = geometry.window.strides != [1, 1] || activation == .sigmoid
+        let residual = try residual.map {
+            needsFloat ? try builder.converted($0, to: .channelsLast, .float32, name: name) : $0
+        }
+        let unit = unit(residual, wanted)
         var attributes = Attributes()
         attributes.sourceZeroPoint = inputZeroPoint
-        attributes.scales = scales(rows.scales)
-        var bias = layer.layer.bias
+        attributes.scales = scales(rows.scales, unit: unit)
+        var bias = bias(residual, unit: unit)
         if let values = bias {
             guard let divided = biasValues(values, scales: attributes.scales) else { return nil }
             bias = divided
         }
-        let addend = try residual.map { try builder.converted($0, to: .channelsLast, .float32, name: name) }
-        try attributes.fuse(addend, activation)
-        if let quantization = wanted.quantization, wanted.type == .uint8 {
-            attributes.postOperations.append(.eltwise(.linear(scale: 1 / quantization.scale, shift: 0)))
-            attributes.destinationZeroPoint = Int32(quantization.zeroPoint)
-        }
+        let addend = try residual.map { try builder.converted($0, to: .channelsLast, $0.type, $0.quantization, name: name) }
+        if let addend { attributes.postOperations.append(.add(try addend.descriptor())) }
+        attributes.finish(activation, unit: unit, wanted)
         let convolution = try ConvolutionWeights.best(rows, layer, geometry) { (weights) throws in
             try weights.convolution(geometry, bias: bias?.count, source: .uint8, destination: wanted.type, attributes)
         }
@@ -117,6 +121,21 @@ struct LayerCompiler {
         let result = try self.result(wanted, channels: channels, destination)
         try append(convolution, input, result, bias: bias, addend: addend)
         return result
+    }
+
+    /// The real value of 1 while a convolution computes. oneDNN adds an 8-bit residual as the integers that it is, so they are the unit;
+    /// else the steps of an 8-bit result, which are then not scaled again.
+    private func unit(_ residual: StoredValue?, _ wanted: LayerDestination) -> Float {
+        if let residual { return residual.quantization?.scale ?? 1 }
+        return activation == .sigmoid ? 1 : wanted.quantization?.scale ?? 1
+    }
+
+    /// The bias in units, less the zero point of an 8-bit residual.
+    private func bias(_ residual: StoredValue?, unit: Float) -> [Float]? {
+        let zeroPoint = Float(residual?.quantization?.zeroPoint ?? 0)
+        if layer.layer.bias == nil, zeroPoint == 0 { return nil }
+        let bias = layer.layer.bias ?? [Float](repeating: 0, count: channels)
+        return bias.map { $0 / unit - zeroPoint }
     }
 
     // MARK: rows apart
@@ -203,9 +222,9 @@ struct LayerCompiler {
 
     private var inputZeroPoint: Int32 { Int32(inputQuantization?.zeroPoint ?? 0) }
 
-    /// s_x · a_r, kept finite.
-    private func scales(_ rowScales: [Float]) -> [Float] {
-        let inputScale = Double(inputQuantization?.scale ?? 1)
+    /// s_x · a_r in units, kept finite.
+    private func scales(_ rowScales: [Float], unit: Float = 1) -> [Float] {
+        let inputScale = Double(inputQuantization?.scale ?? 1) / Double(unit)
         return rowScales.map { Float(min(inputScale * Double($0), Double(Float.greatestFiniteMagnitude))) }
     }
 
@@ -229,10 +248,12 @@ struct LayerCompiler {
 }
 
 extension Attributes {
-    /// The residual first, then the activation.
-    fileprivate mutating func fuse(_ residual: StoredValue?, _ activation: Activation) throws(DNNLError) {
-        if let residual { postOperations.append(.add(try residual.descriptor())) }
-        if let eltwise = activation.postOperation { postOperations.append(.eltwise(eltwise)) }
+    /// The activation of what is so far in units (1 for a sigmoid), and the way to the result's own.
+    fileprivate mutating func finish(_ activation: Activation, unit: Float, _ wanted: LayerDestination) {
+        if let eltwise = activation.inUnits(of: unit).postOperation { postOperations.append(.eltwise(eltwise)) }
+        let step = wanted.quantization?.scale ?? 1
+        if unit != step { postOperations.append(.eltwise(.linear(scale: unit / step, shift: 0))) }
+        destinationZeroPoint = Int32(wanted.quantization?.zeroPoint ?? 0)
     }
 }
 

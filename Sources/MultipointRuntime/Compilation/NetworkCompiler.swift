@@ -38,9 +38,8 @@ struct NetworkCompiler {
     var values: [String: StoredValue] = [:]
     /// Conversions made so far, so that several readers share one.
     private var conversions: [Conversion: StoredValue] = [:]
-    /// For each value the packed layers that read it, and whether anything else does.
-    private var layerReaders: [String: [String]] = [:]
-    private var otherReaders: Set<String> = []
+    /// How each value is best stored.
+    private var storages: [String: LayerDestination] = [:]
 
     private struct Conversion: Hashable {
         var value: String
@@ -78,7 +77,7 @@ struct NetworkCompiler {
                 buffer: builder.buffer(.external(index)), isExternal: true)
         }
         let nodes = network.fused(keeping: Set(outputNames), shapes: shapes)
-        noteReaders(nodes)
+        storages = storages(nodes)
         for node in nodes {
             switch node {
             case .absorbed: continue
@@ -131,26 +130,55 @@ struct NetworkCompiler {
 
     // MARK: layers
 
-    private mutating func noteReaders(_ nodes: [FusedNode]) {
-        otherReaders = Set(outputNames)
-        for node in nodes {
+    /// A value is stored in 8 bits where every reader takes it so and some reader says how: packed layers of one quantization, residual
+    /// additions beside them, and operations that only pass values on to such readers.
+    private func storages(_ nodes: [FusedNode]) -> [String: LayerDestination] {
+        var readers: [String: [Reader]] = [:]
+        for name in outputNames { readers[name, default: []].append(.float) }
+        var result: [String: LayerDestination] = [:]
+        // Readers come after what they read, so from the end every reader is known.
+        for node in nodes.reversed() {
+            let output: String
             switch node {
-            case .absorbed: break
-            case .single(let node): otherReaders.formUnion(node.inputs)
+            case .absorbed: continue
+            case .single(let node):
+                output = node.output
+                result[output] = storage(readers[output] ?? [])
+                let reader = node.operation.passesValuesOn ? Reader.passing(result[output]?.quantization) : .float
+                for input in node.inputs { readers[input, default: []].append(reader) }
             case .layer(let group, _):
-                layerReaders[group.input, default: []].append(group.layer)
-                if let residual = group.residual { otherReaders.insert(residual) }
+                output = group.output
+                result[output] = storage(readers[output] ?? [])
+                let isPacked = prepared.layers[group.layer]?.rows != nil
+                readers[group.input, default: []].append(
+                    .passing(isPacked ? inputQuantization(group.layer, of: group.input) : nil))
+                if let residual = group.residual { readers[residual, default: []].append(.residual) }
             }
         }
+        return result
     }
 
-    /// A layer's result is stored in 8 bits where only packed layers read it, all with the same quantization.
-    private func storage(of output: String) -> LayerDestination {
-        guard !otherReaders.contains(output), let readers = layerReaders[output] else { return .float }
-        let wanted = Set(readers.map { prepared.layers[$0]?.rows == nil ? nil : inputQuantization($0, of: output) })
-        guard wanted.count == 1, case .some(.some(let quantization)) = wanted.first else { return .float }
-        return LayerDestination(type: .uint8, quantization: quantization)
+    private enum Reader {
+        /// Wants this quantization; nil: floats.
+        case passing(AffineQuantization?)
+        /// Takes what there is.
+        case residual
+        case float
     }
+
+    private func storage(_ readers: [Reader]) -> LayerDestination {
+        var wanted: AffineQuantization?
+        for reader in readers {
+            switch reader {
+            case .residual: continue
+            case .passing(let quantization?) where wanted == nil || wanted == quantization: wanted = quantization
+            case .passing, .float: return .float
+            }
+        }
+        return wanted.map { LayerDestination(type: .uint8, quantization: $0) } ?? .float
+    }
+
+    func storage(of value: String) -> LayerDestination { storages[value] ?? .float }
 
     private func inputQuantization(_ layer: String, of value: String) -> AffineQuantization? {
         prepared.layers[layer]?.layer.inputQuantization ?? network.quantization[value]
@@ -169,7 +197,8 @@ struct NetworkCompiler {
         source.shape = geometry.inputShape
         var residual: StoredValue?
         if let name = group.residual {
-            residual = try layerInput(name, layer, nil)
+            let stored = try value(name)
+            residual = try converted(name, layer.layer.layout, stored.type, stored.quantization)
             residual?.shape = geometry.outputShape(channels: layer.layer.channels)
             residual?.layout = .channelsLast
         }
@@ -181,16 +210,37 @@ struct NetworkCompiler {
         values[group.output] = result
     }
 
-    /// A layer's operand: 8-bit for packed layers, float otherwise; channels last for convolutions.
+    /// A layer's operand: 8-bit for packed layers, float otherwise.
     private mutating func layerInput(
         _ name: String, _ layer: PreparedLayer, _ quantization: AffineQuantization?
     ) throws -> StoredValue {
-        let layout: Layout =
-            switch layer.layer.operation {
-            case .convolution: .channelsLast
-            case .gemm: .dense
-            }
-        guard layer.rows != nil, let quantization else { return try float(name, layout) }
-        return try converted(name, layout, .uint8, quantization)
+        guard layer.rows != nil, let quantization else { return try float(name, layer.layer.layout) }
+        return try converted(name, layer.layer.layout, .uint8, quantization)
+    }
+
+    /// The value channels last, in 8 bits of this quantization, or float without one.
+    mutating func image(_ name: String, _ quantization: AffineQuantization?) throws -> StoredValue {
+        guard let quantization else { return try image(name) }
+        return try converted(name, .channelsLast, .uint8, quantization)
+    }
+}
+
+extension Layer {
+    /// What the layer reads and writes: images channels last, matrices in C order.
+    fileprivate var layout: Layout {
+        switch operation {
+        case .convolution: .channelsLast
+        case .gemm: .dense
+        }
+    }
+}
+
+extension Operation {
+    /// Whether the result's elements are elements of the inputs, chosen in a way that quantization does not change.
+    fileprivate var passesValuesOn: Bool {
+        switch self {
+        case .maxPool, .concat: true
+        default: false
+        }
     }
 }

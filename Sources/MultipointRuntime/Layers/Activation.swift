@@ -20,6 +20,12 @@ public enum Activation: Hashable, Sendable {
         }
     }
 
+    /// The same for values that are multiples of a unit; a sigmoid has none.
+    func inUnits(of unit: Float) -> Activation {
+        if case .clip(let minimum, let maximum) = self { return .clip(minimum: minimum / unit, maximum: maximum / unit) }
+        return self
+    }
+
     /// ONNX's name of the operator.
     var operatorName: String? {
         switch self {
