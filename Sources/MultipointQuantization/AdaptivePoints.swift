@@ -2,7 +2,7 @@
 /// point while E[((w − ŵ) · x)²] is above its threshold. All channels advance together, one level at a time, so that the errors
 /// of a level are one matrix product; channels that are done are not looked at again.
 struct AdaptivePoints {
-    let greedy: GreedyPoints
+    let codebooks: LevelCodebooks
     let maximumPoints: Int
     /// The published, absolute threshold; 0 is none.
     let epsilon: Double
@@ -13,6 +13,7 @@ struct AdaptivePoints {
 
     /// One level of points.
     struct Level: Equatable {
+        var codebook: Codebook
         /// Which channels have a point in it, ascending.
         var channels: [Int]
         /// One per channel.
@@ -38,7 +39,7 @@ struct AdaptivePoints {
         var result = Result(errors: powers, powers: powers)
         var active = all
         while result.levels.count < maximumPoints {
-            let level = nextLevel(of: active, &residual)
+            let level = try nextLevel(of: active, base: result.levels.first?.codebook, &residual)
             guard !level.channels.isEmpty else { break }
             result.levels.append(level)
             active = level.channels
@@ -56,9 +57,30 @@ struct AdaptivePoints {
         }
     }
 
+    /// The level in whichever of the possible codebooks leaves the least ‖r‖², subtracted from the residual.
+    private func nextLevel(
+        of channels: [Int], base: Codebook?, _ residual: inout [Float]
+    ) throws(QuantizationError) -> Level {
+        let length = outputError.rowLength
+        let candidates = try codebooks.candidates(
+            base: base, residual: channels.flatMap { residual[$0 * length..<($0 + 1) * length] }, rowLength: length)
+        guard candidates.count > 1 else { return nextLevel(of: channels, candidates[0], &residual) }
+        var best: (level: Level, residual: [Float], square: Double)?
+        for codebook in candidates {
+            var rest = residual
+            let level = nextLevel(of: channels, codebook, &rest)
+            // Channels that the level does not touch count equally for each.
+            let square = rest.reduce(0.0) { $0 + Double($1) * Double($1) }
+            if square < best?.square ?? .infinity { best = (level, rest, square) }
+        }
+        guard let best else { return nextLevel(of: channels, candidates[0], &residual) }
+        residual = best.residual
+        return best.level
+    }
+
     /// One greedy point for each of the channels whose residual has one, subtracted from it.
-    private func nextLevel(of channels: [Int], _ residual: inout [Float]) -> Level {
-        let (length, greedy) = (outputError.rowLength, self.greedy)
+    private func nextLevel(of channels: [Int], _ codebook: Codebook, _ residual: inout [Float]) -> Level {
+        let (length, greedy) = (outputError.rowLength, GreedyPoints(codebook: codebook))
         var scales = [Float](repeating: 0, count: channels.count)
         var codes = [UInt8](repeating: 0, count: channels.count * length)
         residual.withUnsafeMutableBufferPointer { residual in
@@ -77,9 +99,9 @@ struct AdaptivePoints {
             }
         }
         let found = channels.indices.filter { scales[$0] > 0 }
-        if found.count == channels.count { return Level(channels: channels, scales: scales, codes: codes) }
+        if found.count == channels.count { return Level(codebook: codebook, channels: channels, scales: scales, codes: codes) }
         return Level(
-            channels: found.map { channels[$0] }, scales: found.map { scales[$0] },
+            codebook: codebook, channels: found.map { channels[$0] }, scales: found.map { scales[$0] },
             codes: found.flatMap { codes[$0 * length..<($0 + 1) * length] })
     }
 }

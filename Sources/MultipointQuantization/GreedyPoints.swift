@@ -40,6 +40,7 @@ public struct GreedyPoints: Sendable {
         switch codebook.family {
         case .odd: nextPoint(r, codes, NearestOdd(largest: Float(codebook.largest)))
         case .uniform: nextPoint(r, codes, NearestInteger(largest: Float(codebook.largest)))
+        case .subset: nextPoint(r, codes, NearestSubset(codebook))
         }
     }
 

@@ -30,7 +30,7 @@ public struct PackingOptions: Hashable, Sendable {
 
     /// - Throws: `QuantizationError` naming the option that is out of range.
     public func validate() throws(QuantizationError) {
-        _ = try Codebook(codebook, bits: bits)
+        _ = try Codebook.validated(codebook, bits: bits)
         guard (1...255).contains(maximumPoints) else {
             throw QuantizationError("maximum points: 1 to 255 expected, found \(maximumPoints)")
         }
@@ -41,16 +41,28 @@ public struct PackingOptions: Hashable, Sendable {
     }
 }
 
+extension PackingOptions {
+    fileprivate var codebooks: LevelCodebooks {
+        get throws(QuantizationError) {
+            codebook == .subset
+                ? .subset(try SubsetQuantization(bits: bits, threads: threads)) : .fixed(try Codebook(codebook, bits: bits))
+        }
+    }
+}
+
 /// What packing a weight matrix gave.
 public struct Packing: Sendable {
     public var weights: PackedWeights
+    /// Of each level; they differ only between subsets. At least one: a layer of zeros has that of the level it does without.
+    public var codebooks: [Codebook]
     /// Per channel: the output error E[((w − ŵ) · x)²] that is left.
     public var errors: [Double]
     /// Per channel: the output power E[(w · x)²].
     public var powers: [Double]
 }
 
-/// Packs a weight matrix into greedy points with free scales; every level has the same codebook.
+/// Packs a weight matrix into greedy points with free scales. Every level has the same codebook, but for subsets: a further level
+/// has the first one's or one searched for it, whichever leaves less.
 ///
 /// Deterministic for given inputs and a given `matrixMultiply`.
 /// - Parameters:
@@ -64,16 +76,19 @@ public func packWeights(
 ) throws(QuantizationError) -> Packing {
     try options.validate()
     try validate(matrix, channels, rowLength, secondMoment)
-    let codebook = try Codebook(options.codebook, bits: options.bits)
+    let choice = try options.codebooks
     let adaptive = AdaptivePoints(
-        greedy: GreedyPoints(codebook: codebook), maximumPoints: options.maximumPoints, epsilon: options.epsilon,
+        codebooks: choice, maximumPoints: options.maximumPoints, epsilon: options.epsilon,
         relativeEpsilon: options.relativeEpsilon,
         outputError: OutputError(
             channels: channels, rowLength: rowLength, secondMoment: secondMoment, multiply: matrixMultiply),
         threads: options.threads)
     let result = try adaptive.points(of: matrix)
-    let weights = try assemble(result.levels, codebook, channels: channels, rowLength: rowLength)
-    return Packing(weights: weights, errors: result.errors, powers: result.powers)
+    let weights = try assemble(result.levels, channels: channels, rowLength: rowLength)
+    let codebooks = try result.levels.isEmpty
+        ? choice.candidates(base: nil, residual: matrix, rowLength: rowLength) : result.levels.map(\.codebook)
+    return Packing(
+        weights: weights, codebooks: codebooks, errors: result.errors, powers: result.powers)
 }
 
 private func validate(
@@ -100,7 +115,7 @@ private func validate(
 
 /// Puts levels into the file's order: scales channel by channel.
 private func assemble(
-    _ levels: [AdaptivePoints.Level], _ codebook: Codebook, channels: Int, rowLength: Int
+    _ levels: [AdaptivePoints.Level], channels: Int, rowLength: Int
 ) throws(QuantizationError) -> PackedWeights {
     var points = [UInt8](repeating: 0, count: channels)
     var scalesOfChannel = [[Float]](repeating: [], count: channels)
@@ -113,7 +128,7 @@ private func assemble(
     do {
         return try PackedWeights(
             rowLength: rowLength, points: points,
-            levels: levels.map { PackedWeights.Level(codebook: codebook.values, codes: $0.codes) },
+            levels: levels.map { PackedWeights.Level(codebook: $0.codebook.values, codes: $0.codes) },
             scales: scalesOfChannel.flatMap { $0 })
     } catch {
         throw QuantizationError("\(error)")

@@ -6,7 +6,7 @@ import Glibc
 /// The grid is over u = max|r| / s, with r normalised to max|r| = 1, so that a candidate is nearest(u x). Its ends lose nothing:
 /// - q optimal for its own a means q = nearest(r / a), so |q| grows with |r|, and Chebyshev's sum inequality gives
 ///   a = Σ|r||q| / Σq² ≥ (Σ|r| Σ|q| / K) / (Q Σ|q|): no step below mean|r| / Q, u ≤ Q / mean|x|.
-/// - A q within ±Q/3 can be tripled inside the codebook (odd stays odd): only steps that use more of it matter, u ≥ Q/3 − 1.
+/// - Below the codebook's least peak come only vectors that larger steps have given already, up to a factor.
 ///
 /// Between them the grid is geometric, finer for short vectors, whose error jumps from step to step; then once more between
 /// the neighbours of the best.
@@ -24,7 +24,7 @@ struct StepSearch<Rounding: NearestEntry> {
     /// The best u of the grid.
     func best() -> Float {
         let high = Double(largest) / mean
-        let low = min(high, max(Double(largest) / 3 - 1, 0.5))
+        let low = min(high, Double(rounding.leastPeak))
         let ratio = exp2(-1 / candidatesPerOctave)
         var (best, bestGain) = (high, gain(high))
         func consider(_ u: Double) {

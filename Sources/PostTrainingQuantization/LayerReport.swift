@@ -11,7 +11,7 @@ public struct QuantizedNetwork: Sendable {
 /// What became of a layer.
 public struct LayerReport: Equatable, Sendable {
     public var name: String
-    /// Nil for a layer kept in float.
+    /// Of the first level; nil for a layer kept in float.
     public var codebook: Codebook?
     /// Number of channels with 0, 1, 2, … points; empty for a layer kept in float.
     public var channelsByPoints: [Int]
@@ -29,12 +29,12 @@ public struct LayerReport: Equatable, Sendable {
         self.relativeOutputError = relativeOutputError
     }
 
-    init(name: String, codebook: Codebook, packing: Packing) {
+    init(name: String, packing: Packing) {
         var histogram = [Int](repeating: 0, count: packing.weights.levels.count + 1)
         for points in packing.weights.points { histogram[Int(points)] += 1 }
         let power = packing.powers.reduce(0, +)
         self.init(
-            name: name, codebook: codebook, channelsByPoints: histogram,
+            name: name, codebook: packing.codebooks.first, channelsByPoints: histogram,
             relativeOutputError: power > 0 ? packing.errors.reduce(0, +) / power : 0)
     }
 }

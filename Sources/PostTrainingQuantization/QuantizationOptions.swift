@@ -8,7 +8,8 @@ public struct QuantizationOptions: Hashable, Sendable {
     /// output so. A layer that is both has the larger.
     public var firstBits = 7
     public var lastBits = 7
-    /// Nil: odd up to 6 bits, uniform above. First and last layers take this family if it has their width, else that default.
+    /// Nil: odd up to 6 bits, uniform above. First and last layers take this family if it has their width, else that default; with
+    /// subsets they are uniform where their width allows, as published.
     public var codebook: Codebook.Family?
     /// A channel gets another point while its output error is above `epsilon`, and above `relativeEpsilon` times its output power;
     /// each rule counts where it is above 0. With both 0 every channel gets `maximumPoints`.
@@ -49,7 +50,11 @@ public struct QuantizationOptions: Hashable, Sendable {
             case .last: lastBits
             case .only: max(firstBits, lastBits)
             }
-        let family = position == .inner || codebook?.bits.contains(width) == true ? codebook : nil
+        var family = codebook
+        if position != .inner {
+            if family == .subset { family = .uniform }
+            if family?.bits.contains(width) != true { family = nil }
+        }
         return PackingOptions(
             bits: width, codebook: family, maximumPoints: maximumPoints, epsilon: epsilon, relativeEpsilon: relativeEpsilon)
     }

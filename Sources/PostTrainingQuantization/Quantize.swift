@@ -157,10 +157,6 @@ private struct NetworkQuantization<Inputs: CalibrationInputs> {
     }
 
     private func report(_ name: String) -> LayerReport {
-        let packing = options.packing(uses.position(name))
-        guard let packed = packings[name], let codebook = try? Codebook(packing.codebook, bits: packing.bits) else {
-            return .float(name)
-        }
-        return LayerReport(name: name, codebook: codebook, packing: packed)
+        packings[name].map { LayerReport(name: name, packing: $0) } ?? .float(name)
     }
 }

@@ -9,7 +9,17 @@ struct QuantizeCommand: ParsableCommand {
         commandName: "quantize", abstract: "Pack the weights of an ONNX network, calibrated with sample images.")
 
     enum Method: String, CaseIterable, ExpressibleByArgument { case greedy, float }
-    enum CodebookFamily: String, CaseIterable, ExpressibleByArgument { case odd, uniform }
+    enum CodebookFamily: String, CaseIterable, ExpressibleByArgument {
+        case odd, uniform, subset
+
+        var family: Codebook.Family {
+            switch self {
+            case .odd: .odd
+            case .uniform: .uniform
+            case .subset: .subset
+            }
+        }
+    }
 
     @Argument(help: "The trained network.", completion: .file(extensions: ["onnx"]))
     var model: String
@@ -27,7 +37,12 @@ struct QuantizeCommand: ParsableCommand {
     @Option(help: "Bits in layers that read the input.") var firstBits = QuantizationOptions().firstBits
     @Option(help: "Bits in layers that give the output.") var lastBits = QuantizationOptions().lastBits
 
-    @Option(help: "Values of a point: odd integers (1 to 6 bits) or all from −Q to Q (2 to 8 bits). Default: odd where possible.")
+    @Option(
+        help: """
+            Values of a point: odd integers (1 to 6 bits), all from −Q to Q (2 to 8 bits), or the subset of sums of two powers of \
+            two that suits the layer best (2 to 4 bits; layers at the input and output take all from −Q to Q). Default: odd \
+            where possible.
+            """)
     var codebook: CodebookFamily?
 
     @Option(help: "Add points to a channel while its output error E[((w − ŵ)·x)²] is above this.")
@@ -63,7 +78,7 @@ struct QuantizeCommand: ParsableCommand {
     var options: QuantizationOptions {
         var options = QuantizationOptions()
         (options.bits, options.firstBits, options.lastBits) = (bits, firstBits, lastBits)
-        options.codebook = codebook.map { $0 == .odd ? .odd : .uniform }
+        options.codebook = codebook?.family
         options.epsilon = epsilon
         options.relativeEpsilon = relativeEpsilon ?? (epsilon > 0 ? 0 : options.relativeEpsilon)
         options.maximumPoints = maxPoints

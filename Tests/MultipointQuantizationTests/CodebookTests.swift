@@ -16,7 +16,7 @@ final class CodebookTests: XCTestCase {
         XCTAssertEqual(try Codebook(.uniform, bits: 8).largest, 127)
         for family in Codebook.Family.allCases {
             for bits in family.bits {
-                let codebook = try Codebook(family, bits: bits)
+                let codebook = try Codebook.example(family, bits: bits)
                 XCTAssertEqual(codebook.values.count, 1 << bits)
                 XCTAssertEqual(codebook.values.map { abs(Int($0)) }.max(), codebook.largest)
                 XCTAssertEqual(codebook.values.map(Int.init).reduce(0, +), 0, "symmetric")
@@ -30,10 +30,13 @@ final class CodebookTests: XCTestCase {
     }
 
     func testWidthsThatDoNotExist() {
-        let refused: [(Codebook.Family?, Int)] = [(nil, 0), (nil, 9), (nil, -1), (.odd, 7), (.uniform, 1), (.odd, Int.max)]
+        let refused: [(Codebook.Family?, Int)] = [
+            (nil, 0), (nil, 9), (nil, -1), (.odd, 7), (.uniform, 1), (.odd, Int.max), (.subset, 1), (.subset, 3), (.subset, 5),
+        ]
         for (family, bits) in refused {
             XCTAssertThrowsError(try Codebook(family, bits: bits)) { error in
-                XCTAssertTrue("\(error)".contains("found \(bits)"), "\(error)")
+                let message = family == .subset && bits == 3 ? "the values of 3 bits are chosen" : "found \(bits)"
+                XCTAssertTrue("\(error)".contains(message), "\(error)")
             }
         }
     }
@@ -43,7 +46,7 @@ final class CodebookTests: XCTestCase {
         var generator = SeededGenerator(1)
         for family in Codebook.Family.allCases {
             for bits in family.bits {
-                let codebook = try Codebook(family, bits: bits)
+                let codebook = try Codebook.example(family, bits: bits)
                 let range = Float(codebook.largest) * 1.5
                 var numbers = (0..<200).map { _ in Float.random(in: -range...range, using: &generator) }
                 numbers += (-140...140).map(Float.init) + [1e30, -1e30, .leastNonzeroMagnitude, -0.0, 0.5, -0.5]

@@ -34,10 +34,10 @@ final class GreedyPointsTests: XCTestCase {
         var generator = SeededGenerator(2)
         let cases: [(Codebook.Family, Int, Int)] = [
             (.odd, 1, 6), (.odd, 2, 3), (.odd, 2, 6), (.odd, 3, 4), (.odd, 4, 3), (.uniform, 2, 3), (.uniform, 2, 8),
-            (.uniform, 3, 4), (.uniform, 4, 3),
+            (.uniform, 3, 4), (.uniform, 4, 3), (.subset, 2, 6), (.subset, 3, 4), (.subset, 4, 3),
         ]
         for (family, bits, length) in cases {
-            let codebook = try Codebook(family, bits: bits)
+            let codebook = try Codebook.example(family, bits: bits)
             for _ in 0..<60 {
                 let w = generator.normals(length)
                 let points = try GreedyPoints(codebook: codebook).points(of: w, count: 1)
@@ -68,7 +68,7 @@ final class GreedyPointsTests: XCTestCase {
         var generator = SeededGenerator(4)
         for family in Codebook.Family.allCases {
             for bits in family.bits {
-                let codebook = try Codebook(family, bits: bits)
+                let codebook = try Codebook.example(family, bits: bits)
                 var q = (0..<100).map { _ in Float(codebook.values.randomElement(using: &generator) ?? 0) }
                 q[17] = Float(codebook.largest)
                 let w = q.map { $0 * 0.0375 }
@@ -122,7 +122,7 @@ final class GreedyPointsTests: XCTestCase {
 
     func testVectorsWithNothingToRepresent() throws {
         for family in Codebook.Family.allCases {
-            let greedy = GreedyPoints(codebook: try Codebook(family, bits: 3))
+            let greedy = GreedyPoints(codebook: try Codebook.example(family, bits: 3))
             XCTAssertEqual(try greedy.points(of: [0, -0.0, 0], count: 3), [])
             XCTAssertEqual(try greedy.points(of: [], count: 3), [])
             XCTAssertEqual(try greedy.points(of: [1, 2], count: 0), [])
@@ -138,7 +138,7 @@ final class GreedyPointsTests: XCTestCase {
         ]
         for family in Codebook.Family.allCases {
             for bits in family.bits {
-                let codebook = try Codebook(family, bits: bits)
+                let codebook = try Codebook.example(family, bits: bits)
                 for w in vectors {
                     for point in try GreedyPoints(codebook: codebook).points(of: w, count: 5) {
                         XCTAssertTrue(point.scale.isFinite && point.scale > 0, "\(family) \(bits) bits, \(w)")

@@ -256,6 +256,36 @@ final class QuantizeTests: XCTestCase {
         XCTAssertEqual(reports.map(\.codebook?.family), [.odd, .odd, .uniform, .uniform, .uniform])
     }
 
+    /// Inner layers get subsets of their own, which run as any other codebook does; the first and the last one are uniform.
+    func testSubsetCodebooks() throws {
+        let network = Network.residual(seed: 17)
+        let calibration = try samples(network)
+        let expected = try XCTUnwrap(activations(network, calibration, ["fc.out"])["fc.out"])
+        for (bits, points, distance) in [(2, 1, Float(0.6)), (3, 1, 0.3), (4, 1, 0.15), (3, 3, 0.05)] {
+            let result = try quantize(
+                network, calibration: calibration,
+                options: options { ($0.codebook, $0.bits, $0.maximumPoints, $0.relativeEpsilon) = (.subset, bits, points, 0) })
+            XCTAssertEqual(result.reports.map(\.codebook?.family), [.uniform, .subset, .subset, .subset, .uniform])
+            XCTAssertEqual(result.reports.map(\.codebook?.bits), [7, bits, bits, bits, 7])
+            for report in result.reports {
+                guard case .packed(let packed)? = result.network.layers[report.name]?.weights else { return XCTFail(report.name) }
+                XCTAssertEqual(packed.levels.count, points)
+                XCTAssertEqual(packed.levels.first?.codebook, report.codebook?.values)
+                guard report.codebook?.family == .subset else { continue }
+                // Few enough bits for one row a point.
+                XCTAssertEqual(LayerRows(packed).count, points * packed.channels)
+            }
+            let found = try XCTUnwrap(activations(result.network, calibration, ["fc.out"])["fc.out"])
+            let square = { (values: [Float]) in values.reduce(0) { $0 + $1 * $1 } }
+            let relative = (square(zip(expected, found).map { $0 - $1 }) / square(expected)).squareRoot()
+            XCTAssertLessThan(relative, distance, "\(bits) bits, \(points) points")
+        }
+        let narrow = try quantize(
+            network, calibration: calibration,
+            options: options { ($0.codebook, $0.bits, $0.firstBits, $0.lastBits) = (.subset, 2, 1, 4) })
+        XCTAssertEqual(narrow.reports.map(\.codebook?.family), [.odd, .subset, .subset, .subset, .uniform])
+    }
+
     /// Two nodes that share a layer: its range covers both inputs.
     func testSharedLayer() throws {
         var builder = NetworkBuilder(seed: 11, input: [.batch, .fixed(3), .fixed(5), .fixed(5)])
@@ -345,7 +375,8 @@ final class QuantizeTests: XCTestCase {
         assertRefused("packed already") { try quantize(packed, calibration: samples(network)) }
         let options: [((inout QuantizationOptions) -> Void, String)] = [
             ({ $0.bits = 0 }, "bits: "), ({ $0.firstBits = 9 }, "first bits: "), ({ $0.lastBits = -1 }, "last bits: "),
-            ({ ($0.bits, $0.codebook) = (8, .odd) }, "1 to 6"), ({ $0.maximumPoints = 0 }, "maximum points"),
+            ({ ($0.bits, $0.codebook) = (8, .odd) }, "1 to 6"), ({ ($0.bits, $0.codebook) = (5, .subset) }, "2 to 4"),
+            ({ $0.maximumPoints = 0 }, "maximum points"),
             ({ $0.epsilon = .nan }, "epsilon"), ({ $0.relativeEpsilon = -1 }, "relative epsilon"),
             ({ $0.maximumPatches = 0 }, "maximum patches"), ({ $0.momentBytes = 0 }, "moment bytes"), ({ $0.threads = -1 }, "threads"),
         ]

@@ -131,6 +131,34 @@ final class CommandTests: XCTestCase {
         XCTAssertGreaterThan(try XCTUnwrap(results[1]["signal_to_noise"] as? Double), 15)
     }
 
+    /// Codes that index subsets: written, read and run.
+    func testSubsetCodebooks() throws {
+        let folder = try TemporaryFolder()
+        let (model, packed) = (CommandTests.digits + "/digits.onnx", folder.file("digits.multipoint"))
+        let quantized = try command(
+            "quantize", model, "--calibration", CommandTests.digits + "/calibration_images.npy", "--scale", "0.0625", "--limit",
+            "48", "--codebook", "subset", "--bits", "3", "--max-points", "2", "--output", packed)
+        XCTAssertEqual(quantized.status, 0, quantized.errors)
+        let inner = try PackedFile(path: packed).layers.dropFirst().dropLast()
+        for layer in inner {
+            guard case .packed(let weights) = layer.weights else { return XCTFail(layer.name) }
+            for level in weights.levels {
+                XCTAssertEqual(level.codebook.count, 8)
+                XCTAssertLessThanOrEqual(level.codebook.map { abs(Int($0)) }.max() ?? 0, 32)
+            }
+        }
+        // Each layer has found one of its own.
+        XCTAssertGreaterThan(Set(inner.map { layer in layer.firstCodebook }).count, 1)
+        let evaluated = try command(
+            "evaluate", model, packed, "--images", CommandTests.digits + "/heldout_images.npy", "--labels",
+            CommandTests.digits + "/heldout_labels.npy", "--scale", "0.0625", "--json")
+        let results = try XCTUnwrap(JSONSerialization.jsonObject(with: Data(evaluated.output.utf8)) as? [[String: Any]])
+        XCTAssertGreaterThan(try XCTUnwrap(results[1]["top1"] as? Double), 0.97)
+        let wide = try command(
+            "quantize", model, "--calibration", "x.npy", "--codebook", "subset", "--bits", "5", "-o", folder.file("never"))
+        assertFails(wide, 64, "2 to 4 expected")
+    }
+
     func testFloatMethodNeedsNoCalibration() throws {
         let folder = try TemporaryFolder()
         let outcome = try command(
@@ -221,5 +249,13 @@ final class CommandTests: XCTestCase {
         try PackedFile(layers: []).write(to: folder.file("weights"))
         assertFails(try command("run", folder.file("weights"), "--input", x, "--output", folder.file("a")), 1, "weights only")
         XCTAssertEqual(try folder.content, ["net", "weights", "x.npy"])
+    }
+}
+
+extension Layer {
+    /// Of a packed layer's first level.
+    fileprivate var firstCodebook: [Int8]? {
+        guard case .packed(let weights) = weights else { return nil }
+        return weights.levels.first?.codebook
     }
 }
