@@ -48,6 +48,10 @@ public struct Packing: Sendable {
     public var errors: [Double]
     /// Per channel: the output power E[(w · x)²].
     public var powers: [Double]
+
+    public init(weights: PackedWeights, errors: [Double], powers: [Double]) {
+        (self.weights, self.errors, self.powers) = (weights, errors, powers)
+    }
 }
 
 /// Packs a weight matrix into greedy points with free scales; every level has the same codebook.
@@ -63,7 +67,7 @@ public func packWeights(
     secondMoment: SecondMoment? = nil, matrixMultiply: @escaping MatrixMultiply = multiplyMatrices
 ) throws(QuantizationError) -> Packing {
     try options.validate()
-    try validate(matrix, channels, rowLength, secondMoment)
+    try validateMatrix(matrix, channels, rowLength, secondMoment)
     let codebook = try Codebook(options.codebook, bits: options.bits)
     let adaptive = AdaptivePoints(
         greedy: GreedyPoints(codebook: codebook), maximumPoints: options.maximumPoints, epsilon: options.epsilon,
@@ -76,7 +80,8 @@ public func packWeights(
     return Packing(weights: weights, errors: result.errors, powers: result.powers)
 }
 
-private func validate(
+/// That a matrix, its shape and a second moment fit each other, and all numbers are finite.
+func validateMatrix(
     _ matrix: [Float], _ channels: Int, _ rowLength: Int, _ secondMoment: SecondMoment?
 ) throws(QuantizationError) {
     guard channels >= 1, rowLength >= 1 else {

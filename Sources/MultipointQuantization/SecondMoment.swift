@@ -42,18 +42,44 @@ public struct SecondMoment: Sendable {
 
     /// H of a group, [K, K].
     public func matrix(group: Int, multiply: MatrixMultiply) throws -> [Float] {
-        let size = rowLength * rowLength
+        try matrix(group: group, inputs: 0..<rowLength, multiply: multiply)
+    }
+
+    /// E[x_k²] for every input of a group.
+    func diagonal(group: Int) -> [Float] {
         switch storage {
-        case .matrices(let all): return Array(all[group * size..<(group + 1) * size])
+        case .matrices(let all): return (0..<rowLength).map { all[(group * rowLength + $0) * rowLength + $0] }
         case .patches(let all, let count):
-            var matrix = [Float](repeating: 0, count: size)
-            try all.withUnsafeBufferPointer { all in
+            var sums = [Double](repeating: 0, count: rowLength)
+            for patch in group * count..<(group + 1) * count {
+                for k in 0..<rowLength { sums[k] += Double(all[patch * rowLength + k]) * Double(all[patch * rowLength + k]) }
+            }
+            return sums.map { Float($0 / Double(count)) }
+        }
+    }
+
+    /// The rows and columns `inputs` of a group's H.
+    func matrix(group: Int, inputs: Range<Int>, multiply: MatrixMultiply) throws -> [Float] {
+        let n = inputs.count
+        switch storage {
+        case .matrices(let all):
+            let first = group * rowLength * rowLength
+            if n == rowLength { return Array(all[first..<first + n * n]) }
+            return inputs.flatMap { row in
+                let start = first + row * rowLength
+                return all[start + inputs.lowerBound..<start + inputs.upperBound]
+            }
+        case .patches(let all, let count):
+            let rows = group * count..<(group + 1) * count
+            let x = n == rowLength
+                ? Array(all[rows.lowerBound * n..<rows.upperBound * n])
+                : rows.flatMap { all[$0 * rowLength + inputs.lowerBound..<$0 * rowLength + inputs.upperBound] }
+            var matrix = [Float](repeating: 0, count: n * n)
+            try x.withUnsafeBufferPointer { x in
                 try matrix.withUnsafeMutableBufferPointer { matrix in
-                    guard let x = all.baseAddress, let h = matrix.baseAddress else { return }
-                    let first = x + group * count * rowLength
-                    try multiply(
-                        MatrixProduct(transposeA: true, m: rowLength, n: rowLength, k: count, a: first, b: first, c: h))
-                    for i in 0..<size { h[i] /= Float(count) }
+                    guard let x = x.baseAddress, let h = matrix.baseAddress else { return }
+                    try multiply(MatrixProduct(transposeA: true, m: n, n: n, k: count, a: x, b: x, c: h))
+                    for i in 0..<n * n { h[i] /= Float(count) }
                 }
             }
             return matrix
