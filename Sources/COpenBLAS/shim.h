@@ -1,5 +1,5 @@
-/* What the command uses of Debian's libopenblas-dev: a product of BLAS, a factorisation of LAPACK, and OpenBLAS's own number of
- * threads. Debian's package has no header for LAPACK; these are the Fortran routines' C declarations (LAPACK users' guide). */
+/* What the command uses of Debian's libopenblas-dev: a product of BLAS, Cholesky's factorisation and what solves with it of LAPACK,
+ * and OpenBLAS's own number of threads. Debian's package has no header for LAPACK; these are the Fortran routines' C declarations (LAPACK users' guide). */
 #ifndef MULTIPOINT_COPENBLAS_SHIM_H
 #define MULTIPOINT_COPENBLAS_SHIM_H
 
@@ -11,6 +11,10 @@ extern void cblas_sgemm(
 
 /* Column-major; the last argument is the length of `uplo`, which Fortran compilers pass. */
 extern void spotrf_(const char *uplo, const int *n, float *a, const int *lda, int *info, unsigned long uplo_length);
+
+extern void spotrs_(
+    const char *uplo, const int *n, const int *columns, const float *a, const int *lda, float *b, const int *ldb, int *info,
+    unsigned long uplo_length);
 
 extern void openblas_set_num_threads(int);
 

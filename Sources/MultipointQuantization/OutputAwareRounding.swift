@@ -4,7 +4,11 @@
 ///
 /// Every group of a grouped convolution has an H of its own. Where a vector is longer than `blockLimit`, H counts as block-diagonal.
 public struct OutputAwareRounding {
+    /// The layer's weights, and what is rounded in their place.
     let matrix: [Float]
+    let targets: [Float]
+    /// Per channel: by how much the mean of its output has drifted.
+    let driftMeans: [Float]
     let channels: Int
     let rowLength: Int
     let moment: SecondMoment
@@ -13,10 +17,12 @@ public struct OutputAwareRounding {
 
     /// Part of H's mean diagonal that is added to it before it is factorized (GPTQ's 1 %).
     var damping: Float = 0.01
+    /// The same where drift is made up for. Larger, because what is fitted there is a small difference of noisy inputs.
+    static let driftDamping: Float = 0.1
     /// The longest vector whose H is factorized as a whole.
     var blockLimit = 8192
     /// Scales that are tried for every vector, as factors of the search's. What counts is the output error.
-    var scaleFactors: [Float] = [1]
+    var scaleFactors: [Float] = [1, 0.94, 0.88, 1.06, 1.12]
 
     /// Vectors that are rounded side by side. Not a function of the threads, so that sums do not depend on them.
     private static var chunkSize: Int { 256 }
@@ -27,11 +33,21 @@ public struct OutputAwareRounding {
     ///   - threads: the result does not depend on them.
     /// - Throws: `QuantizationError` for arrays that do not fit and numbers that are not finite.
     public init(
-        matrix: [Float], channels: Int, rowLength: Int, secondMoment: SecondMoment, algebra: LinearAlgebra, threads: Int = 1
+        matrix: [Float], channels: Int, rowLength: Int, secondMoment: SecondMoment, drift: InputDrift? = nil,
+        algebra: LinearAlgebra, threads: Int = 1
     ) throws(QuantizationError) {
         try validateMatrix(matrix, channels, rowLength, secondMoment)
         (self.matrix, self.channels, self.rowLength) = (matrix, channels, rowLength)
-        (moment, self.algebra, self.threads) = (secondMoment, algebra, threads)
+        (moment, self.algebra, self.threads) = (secondMoment.centered(), algebra, threads)
+        guard let drift, rowLength <= blockLimit else {
+            (targets, driftMeans) = (matrix, [Float](repeating: 0, count: channels))
+            return
+        }
+        do {
+            (targets, driftMeans) = try drift.targets(matrix, channels: channels, moment, damping: Self.driftDamping, algebra)
+        } catch {
+            throw QuantizationError("output-aware rounding: \(error)", kind: .computation)
+        }
     }
 
     /// Rounds every channel at every width.
@@ -53,10 +69,25 @@ public struct OutputAwareRounding {
             for (indices, piece) in zip(ofGroup, pieces) {
                 for (i, index) in indices.enumerated() { result.take(index, from: piece, i) }
             }
+            setShifts(&result)
         } catch {
             throw QuantizationError("output-aware rounding: \(error)", kind: .computation)
         }
         return result
+    }
+
+    private func setShifts(_ result: inout RoundedWeights) {
+        guard let mean = moment.mean else { return }
+        let perGroup = channels / moment.groups
+        for (index, row) in result.rows.enumerated() {
+            let (w, x) = (row.channel * rowLength, row.channel / perGroup * rowLength)
+            var (sum, scale) = (0.0, Double(result.scales[index]))
+            for k in 0..<rowLength {
+                let rounded = scale * Double(result.entries[index * rowLength + k])
+                sum += (Double(matrix[w + k]) - rounded) * Double(mean[x + k])
+            }
+            result.shifts[index] = Float(sum) + driftMeans[row.channel]
+        }
     }
 
     /// Several groups at once, or several chunks of the only one.
@@ -77,14 +108,14 @@ public struct OutputAwareRounding {
         let (blocks, size) = (self.blocks, OutputAwareRounding.chunkSize)
         let diagonal = moment.diagonal(group: group)
         var chunks = try concurrently((own.count + size - 1) / size) { index in
-            RowChunk(own[index * size..<min(own.count, (index + 1) * size)], matrix, rowLength, diagonal)
+            RowChunk(own[index * size..<min(own.count, (index + 1) * size)], targets, rowLength, diagonal)
         }
         for block in blocks {
             let h = try FactorizedMoment(moment, group: group, inputs: block, damping: damping, algebra)
             let inputs = chunks
             chunks = try concurrently(inputs.count) { index in
                 var chunk = inputs[index]
-                try chunk.round(h, matrix, scaleFactors: blocks.count == 1 ? scaleFactors : [1], algebra)
+                try chunk.round(h, targets, scaleFactors: blocks.count == 1 ? scaleFactors : [1], algebra)
                 return chunk
             }
         }

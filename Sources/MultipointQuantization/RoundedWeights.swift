@@ -19,16 +19,19 @@ public struct RoundedWeights: Sendable {
     public internal(set) var scales: [Float]
     /// Per row: E[((w − ŵ) · x)²].
     public internal(set) var errors: [Double]
+    /// Per row: the error's mean E[(w − ŵ) · x], for the layer's bias to take up; 0 where E[x] is not known.
+    public internal(set) var shifts: [Float]
 
     init(rowLength: Int, rows: [Row]) {
         (self.rowLength, self.rows) = (rowLength, rows)
         entries = [Int8](repeating: 0, count: rows.count * rowLength)
         scales = [Float](repeating: 0, count: rows.count)
         errors = [Double](repeating: 0, count: rows.count)
+        shifts = [Float](repeating: 0, count: rows.count)
     }
 
     mutating func take(_ row: Int, from other: RoundedWeights, _ otherRow: Int) {
-        (scales[row], errors[row]) = (other.scales[otherRow], other.errors[otherRow])
+        (scales[row], errors[row], shifts[row]) = (other.scales[otherRow], other.errors[otherRow], other.shifts[otherRow])
         let (to, from) = (row * rowLength, otherRow * rowLength)
         for k in 0..<rowLength { entries[to + k] = other.entries[from + k] }
     }

@@ -1,3 +1,4 @@
+import MultipointGraph
 import MultipointQuantization
 
 /// Chooses the width of every channel of a network: the least sum over layers of (sensitivity × the channels' output errors) within
@@ -7,6 +8,7 @@ import MultipointQuantization
 /// is measured near the widths that the layer will have: first with all channels near the budget's mean, then with the allocation
 /// that follows from it.
 struct LayerAllocation {
+    let network: Network
     let names: [String]
     let layers: [String: RoundedLayer]
     let sensitivity: OutputSensitivity
@@ -29,9 +31,9 @@ struct LayerAllocation {
         for round in 0..<Self.rounds {
             var sensitivities: [String: Double] = [:]
             for (index, name) in names.enumerated() {
-                guard let layer = layers[name], let bits = widths[name] else { continue }
+                guard let layer = layers[name], let bits = widths[name], let original = network.layers[name] else { continue }
                 let error = layer.error(bits)
-                let change = error > 0 ? try sensitivity.change(with: [name: layer.weights(bits)]) : 0
+                let change = error > 0 ? try sensitivity.change(with: layer.applied(to: original, bits)) : 0
                 sensitivities[name] = error > 0 ? change / error : 0
                 let done = Double(round * names.count + index + 1) / Double(Self.rounds * names.count)
                 guard progress(done) else { throw QuantizationError.cancelled }

@@ -49,11 +49,11 @@ struct OutputSensitivity {
         return try batches.map { try session.run($0.inputs, batch: $0.count) }
     }
 
-    /// - Parameter weights: of some layers, in place of the network's.
-    func change(with weights: [String: [Float]]) throws -> Double {
+    /// - Parameter layer: in place of the network's of the same name.
+    func change(with layer: Layer) throws -> Double {
         guard !values.isEmpty else { return 0 }
         var changed = network
-        for (name, values) in weights { changed.layers[name]?.weights = .float(values) }
+        changed.layers[layer.name] = layer
         var total = 0.0
         let outputs = try run(changed)
         for value in values.indices where powers[value] > 0 {

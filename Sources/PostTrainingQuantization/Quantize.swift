@@ -54,6 +54,8 @@ private struct NetworkQuantization<Inputs: CalibrationInputs> {
     let names: [String]
     var ranges: [String: ActivationRange] = [:]
     var packings: [String: Packing] = [:]
+    /// Biases that take up the mean of what rounding changes.
+    var biases: [String: [Float]] = [:]
     /// Layers rounded at several widths, of which `allocate` chooses; empty for the greedy method.
     var rounded: [String: RoundedLayer] = [:]
 
@@ -159,15 +161,39 @@ private struct NetworkQuantization<Inputs: CalibrationInputs> {
         case .ladder(let budget):
             let sensitivity = try OutputSensitivity(
                 network, calibration, maximumSamples: options.maximumProbes, threads: threads)
-            let allocation = LayerAllocation(names: names, layers: rounded, sensitivity: sensitivity)
+            let allocation = LayerAllocation(network: network, names: names, layers: rounded, sensitivity: sensitivity)
             widths = try allocation.widths(budget: budget, progress: progress)
         }
+        try roundInOrder(widths)
         for (name, layer) in rounded {
             do {
                 packings[name] = try layer.packing(widths[name] ?? [])
+                biases[name] = network.layers[name].map { layer.bias($0, widths[name] ?? []) }
             } catch {
                 throw QuantizationError("layer `\(name)`: \(error)", kind: error.kind)
             }
+        }
+    }
+
+    /// Rounds the layers once more, now with the inputs that the rounded layers before them give.
+    private mutating func roundInOrder(_ widths: [String: [Int]]) throws {
+        var current = network
+        for name in uses.order {
+            guard let layer = network.layers[name], let bits = widths[name] else { continue }
+            let run = CalibrationRun(network: current, original: network, shapes: shapes, uses: uses, threads: threads)
+            let positions = try run.positions(layer, samples: calibration.sampleCount)
+            var accumulators = [
+                name: try SecondMomentAccumulator(
+                    layer: layer, expectedPositions: positions, maximumPatches: options.maximumPatches, measuresDrift: true,
+                    matrixMultiply: multiply)
+            ]
+            try run.run(calibration, accumulators: &accumulators, ranges: &ranges, ranged: []) { _ in true }
+            guard var accumulator = accumulators.removeValue(forKey: name) else { continue }
+            let drift = try accumulator.finishDrift()
+            let again = try RoundedLayer(
+                layer, accumulator.finish(), drift: drift, bits: bits, linearAlgebra, threads: threads)
+            rounded[name] = again
+            current.layers[name] = again.applied(to: layer, bits)
         }
     }
 
@@ -177,6 +203,7 @@ private struct NetworkQuantization<Inputs: CalibrationInputs> {
         let outputs = LayerResults(network, shapes: shapes)
         for (name, packing) in packings {
             result.layers[name]?.weights = .packed(packing.weights)
+            if let bias = biases[name] { result.layers[name]?.bias = bias }
             result.layers[name]?.inputQuantization = inputQuantization(name)
         }
         for (name, values) in outputs.values {

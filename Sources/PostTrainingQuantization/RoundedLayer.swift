@@ -9,37 +9,74 @@ struct RoundedLayer: Sendable {
     let widths: [Int]
     /// Per channel E[(w · x)²].
     let powers: [Double]
-    /// Rows by channel, then width.
     private let rounded: RoundedWeights
+    /// Rows by channel, then width; nil where a channel has no such row.
+    private var rowIndex: [[Int?]]
 
     /// - Throws: `QuantizationError` naming the layer.
     init(
         _ layer: Layer, _ moment: SecondMoment, widths: [Int], _ algebra: LinearAlgebra, threads: Int
     ) throws(QuantizationError) {
+        let rows = (0..<layer.channels).flatMap { channel in widths.map { RoundedWeights.Row(channel: channel, bits: $0) } }
+        try self.init(layer, moment, drift: nil, rows, algebra, threads: threads)
+    }
+
+    /// One width for every channel, and inputs that drifted away from the original network's.
+    init(
+        _ layer: Layer, _ moment: SecondMoment, drift: InputDrift, bits: [Int], _ algebra: LinearAlgebra, threads: Int
+    ) throws(QuantizationError) {
+        let rows = bits.enumerated().map { RoundedWeights.Row(channel: $0.offset, bits: $0.element) }
+        try self.init(layer, moment, drift: drift, rows, algebra, threads: threads)
+    }
+
+    private init(
+        _ layer: Layer, _ moment: SecondMoment, drift: InputDrift?, _ rows: [RoundedWeights.Row], _ algebra: LinearAlgebra,
+        threads: Int
+    ) throws(QuantizationError) {
         guard case .float(let weights) = layer.weights else { throw QuantizationError("layer `\(layer.name)` is packed already") }
-        (channels, rowLength, self.widths) = (layer.channels, layer.rowLength, widths)
+        (channels, rowLength) = (layer.channels, layer.rowLength)
+        widths = Set(rows.map(\.bits)).sorted()
+        rowIndex = [[Int?]](repeating: [Int?](repeating: nil, count: 7), count: layer.channels)
+        for (index, row) in rows.enumerated() { rowIndex[row.channel][row.bits] = index }
         do {
             powers = try outputPowers(
                 matrix: weights, channels: layer.channels, rowLength: layer.rowLength, secondMoment: moment,
                 matrixMultiply: algebra.multiply)
             rounded = try OutputAwareRounding(
-                matrix: weights, channels: layer.channels, rowLength: layer.rowLength, secondMoment: moment, algebra: algebra,
-                threads: threads
-            ).round(widths: widths)
+                matrix: weights, channels: layer.channels, rowLength: layer.rowLength, secondMoment: moment, drift: drift,
+                algebra: algebra, threads: threads
+            ).round(rows)
         } catch {
             throw QuantizationError("layer `\(layer.name)`: \(error)", kind: error.kind)
         }
     }
 
-    private func row(_ channel: Int, _ bits: Int) -> Int { channel * widths.count + (widths.firstIndex(of: bits) ?? 0) }
+    private func row(_ channel: Int, _ bits: Int) -> Int { rowIndex[channel][bits] ?? 0 }
 
     func error(channel: Int, bits: Int) -> Double { rounded.errors[row(channel, bits)] }
 
     /// Whether a channel has no weights worth a point.
-    func isZero(channel: Int) -> Bool { rounded.scales[row(channel, widths.last ?? 1)] == 0 }
+    func isZero(channel: Int) -> Bool {
+        rowIndex[channel].lazy.compactMap(\.self).allSatisfy { rounded.scales[$0] == 0 }
+    }
 
     /// ŵ with a width for every channel: [channels, rowLength].
     func weights(_ bits: [Int]) -> [Float] { bits.enumerated().flatMap { rounded.vector(row($0.offset, $0.element)) } }
+
+    /// What to add to the bias with a width for every channel.
+    func shifts(_ bits: [Int]) -> [Float] { bits.enumerated().map { rounded.shifts[row($0.offset, $0.element)] } }
+
+    /// A float layer with the rounded weights and its bias corrected for the mean of what that changes.
+    func applied(to layer: Layer, _ bits: [Int]) -> Layer {
+        var layer = layer
+        layer.weights = .float(weights(bits))
+        layer.bias = bias(layer, bits)
+        return layer
+    }
+
+    func bias(_ layer: Layer, _ bits: [Int]) -> [Float] {
+        zip(layer.bias ?? [Float](repeating: 0, count: channels), shifts(bits)).map { $0 + $1 }
+    }
 
     func error(_ bits: [Int]) -> Double { bits.enumerated().reduce(0) { $0 + error(channel: $1.offset, bits: $1.element) } }
 

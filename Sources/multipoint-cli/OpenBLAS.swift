@@ -5,7 +5,7 @@ extension LinearAlgebra {
     /// OpenBLAS on the calling thread alone: rounding calls it from several threads, and sums do not depend on their number.
     static var openBLAS: LinearAlgebra {
         openblas_set_num_threads(1)
-        return LinearAlgebra(multiply: multiplyWithBLAS, factorize: factorizeWithLAPACK)
+        return LinearAlgebra(multiply: multiplyWithBLAS, factorize: factorizeWithLAPACK, solve: solveWithLAPACK)
     }
 }
 
@@ -23,4 +23,12 @@ private func factorizeWithLAPACK(_ n: Int, _ a: UnsafeMutablePointer<Float>) thr
     var info: Int32 = 0
     spotrf_("U", &size, a, &size, &info, 1)
     return info == 0
+}
+
+/// Rows of right-hand sides are LAPACK's columns.
+private func solveWithLAPACK(_ n: Int, _ l: UnsafePointer<Float>, _ rows: Int, _ b: UnsafeMutablePointer<Float>) throws {
+    var (size, columns) = (Int32(clamping: n), Int32(clamping: rows))
+    var info: Int32 = 0
+    spotrs_("U", &size, &columns, l, &size, b, &size, &info, 1)
+    if info != 0 { throw CommandError("LAPACK's spotrs: argument \(-info) is wrong") }
 }
