@@ -3,6 +3,7 @@ import PackageDescription
 
 let foundations: [Target] = [
     .systemLibrary(name: "CMultipoint", path: "include"),
+    .systemLibrary(name: "COpenBLAS", providers: [.apt(["libopenblas-dev"])]),
     .systemLibrary(name: "CDNNL", providers: [.apt(["libdnnl-dev"])]),
     .target(name: "DNNL", dependencies: ["CDNNL"]),
 ]
@@ -30,7 +31,7 @@ let modules: [Target] = [
     .executableTarget(
         name: "multipoint-cli",
         dependencies: [
-            "CMultipoint", "MultipointGraph", "ONNXImport", "MultipointQuantization", "MultipointFormat",
+            "CMultipoint", "COpenBLAS", "MultipointGraph", "ONNXImport", "MultipointQuantization", "MultipointFormat",
             "MultipointRuntime", "PostTrainingQuantization", .product(name: "ArgumentParser", package: "swift-argument-parser"),
         ]),
 ]

@@ -80,3 +80,15 @@ struct OutputError {
         }
     }
 }
+
+/// E[(w · x)²] of every channel of a layer.
+/// - Throws: `QuantizationError` for arrays that do not fit, and numbers that are not finite.
+public func outputPowers(
+    matrix: [Float], channels: Int, rowLength: Int, secondMoment: SecondMoment, matrixMultiply: @escaping MatrixMultiply
+) throws(QuantizationError) -> [Double] {
+    try validateMatrix(matrix, channels, rowLength, secondMoment)
+    let error = OutputError(channels: channels, rowLength: rowLength, secondMoment: secondMoment, multiply: matrixMultiply)
+    return try matrix.withUnsafeBufferPointer { (matrix) throws(QuantizationError) in
+        try error.errors(of: matrix, channels: Array(0..<channels))
+    }
+}

@@ -59,6 +59,11 @@ public struct Packing: Sendable {
     public var errors: [Double]
     /// Per channel: the output power E[(w · x)²].
     public var powers: [Double]
+
+    /// - Parameter codebooks: of the levels.
+    public init(weights: PackedWeights, codebooks: [Codebook], errors: [Double], powers: [Double]) {
+        (self.weights, self.codebooks, self.errors, self.powers) = (weights, codebooks, errors, powers)
+    }
 }
 
 /// Packs a weight matrix into greedy points with free scales. Every level has the same codebook, but for subsets: a further level
@@ -75,7 +80,7 @@ public func packWeights(
     secondMoment: SecondMoment? = nil, matrixMultiply: @escaping MatrixMultiply = multiplyMatrices
 ) throws(QuantizationError) -> Packing {
     try options.validate()
-    try validate(matrix, channels, rowLength, secondMoment)
+    try validateMatrix(matrix, channels, rowLength, secondMoment)
     let choice = try options.codebooks
     let adaptive = AdaptivePoints(
         codebooks: choice, maximumPoints: options.maximumPoints, epsilon: options.epsilon,
@@ -91,7 +96,8 @@ public func packWeights(
         weights: weights, codebooks: codebooks, errors: result.errors, powers: result.powers)
 }
 
-private func validate(
+/// That a matrix, its shape and a second moment fit each other, and all numbers are finite.
+func validateMatrix(
     _ matrix: [Float], _ channels: Int, _ rowLength: Int, _ secondMoment: SecondMoment?
 ) throws(QuantizationError) {
     guard channels >= 1, rowLength >= 1 else {

@@ -14,6 +14,12 @@ public struct SecondMomentAccumulator {
     private var filled = 0
     /// [groups, K, K], empty if the patches are kept.
     private var sums: [Float]
+    /// [groups, K]: Σ x of the blocks added to `sums`.
+    private var valueSums: [Double]
+    /// The same of the drift d from these inputs to those of the original network: its patches, Σ x dᵀ and Σ d; empty if not wanted.
+    private var driftBlock: [Float] = []
+    private var driftSums: [Float] = []
+    private var driftValueSums: [Double] = []
 
     private var groups: Int { layer.group }
     private var rowLength: Int { layer.rowLength }
@@ -22,9 +28,11 @@ public struct SecondMomentAccumulator {
     ///   - layer: has passed `Layer.validate`; only its shape matters.
     ///   - expectedPositions: output positions in all inputs that will come. They are sampled evenly.
     ///   - maximumPatches: how many positions enter H at most.
+    ///   - measuresDrift: every `add` also gets the original network's inputs, and there is a `finishDrift`.
     /// - Throws: `QuantizationError` if the matrices are beyond all memory.
     public init(
-        layer: Layer, expectedPositions: Int, maximumPatches: Int = 16_384, matrixMultiply: @escaping MatrixMultiply
+        layer: Layer, expectedPositions: Int, maximumPatches: Int = 16_384, measuresDrift: Bool = false,
+        matrixMultiply: @escaping MatrixMultiply
     ) throws(QuantizationError) {
         var layer = layer
         layer.weights = .float([])
@@ -39,6 +47,11 @@ public struct SecondMomentAccumulator {
         capacity = sizes.capacity
         block = [Float](repeating: 0, count: sizes.block)
         sums = [Float](repeating: 0, count: sizes.sums)
+        valueSums = [Double](repeating: 0, count: keepsPatches ? 0 : layer.group * layer.rowLength)
+        guard measuresDrift else { return }
+        driftBlock = block
+        driftSums = [Float](repeating: 0, count: layer.group * layer.rowLength * layer.rowLength)
+        driftValueSums = [Double](repeating: 0, count: layer.group * layer.rowLength)
     }
 
     /// Bytes that an accumulator for the layer holds; `Int.max` if they overflow.
@@ -73,24 +86,65 @@ public struct SecondMomentAccumulator {
     }
 
     /// Takes the next inputs: dense floats of `shape` (N, C, H, W for a convolution).
-    public mutating func add(_ activation: UnsafeBufferPointer<Float>, shape: [Int]) throws(QuantizationError) {
+    /// - Parameter original: what the original network has in their place, where drift is measured.
+    public mutating func add(
+        _ activation: UnsafeBufferPointer<Float>, original: UnsafeBufferPointer<Float>? = nil, shape: [Int]
+    ) throws(QuantizationError) {
         let geometry = try PatchGeometry(layer, inputShape: shape)
         guard activation.count == geometry.inputCount else {
             throw QuantizationError(
                 "layer `\(layer.name)`: \(geometry.inputCount) inputs expected for shape \(shape), found \(activation.count)")
         }
+        guard original.map({ $0.count == activation.count }) ?? driftSums.isEmpty else {
+            throw QuantizationError("layer `\(layer.name)`: the original network's inputs are missing or of another shape")
+        }
+        let step = capacity * rowLength
         for position in sample.next(geometry.positions) {
             if filled == capacity { try flush() }
-            let (first, step, length) = (filled * rowLength, capacity * rowLength, rowLength)
-            block.withUnsafeMutableBufferPointer { block in
-                for group in 0..<geometry.group {
-                    let start = group * step + first
-                    geometry.copyPatch(
-                        position: position, group: group, from: activation,
-                        to: UnsafeMutableBufferPointer(rebasing: block[start..<start + length]))
-                }
+            let first = filled * rowLength
+            geometry.copyPatches(position: position, from: activation, to: &block, first: first, step: step)
+            if let original, !driftSums.isEmpty {
+                geometry.copyPatches(position: position, from: original, to: &driftBlock, first: first, step: step)
+                subtractInputs(first)
             }
             filled += 1
+        }
+    }
+
+    /// Makes the original inputs at one place of the block their distance from these inputs.
+    private mutating func subtractInputs(_ first: Int) {
+        let (length, step) = (rowLength, capacity * rowLength)
+        block.withUnsafeBufferPointer { block in
+            driftBlock.withUnsafeMutableBufferPointer { drift in
+                for start in stride(from: first, to: drift.count, by: step) {
+                    for k in start..<start + length { drift[k] -= block[k] }
+                }
+            }
+        }
+    }
+
+    /// E[x dᵀ] and E[d] over everything that came, d being the original network's inputs less x. To be called before `finish`.
+    public mutating func finishDrift() throws(QuantizationError) -> InputDrift {
+        guard sample.taken > 0, !driftSums.isEmpty else {
+            throw QuantizationError("layer `\(layer.name)`: no inputs to measure a drift with")
+        }
+        if keepsPatches { try addDrift() } else { try flush() }
+        let inverse = 1 / Float(sample.taken)
+        let drift = InputDrift(
+            groups: groups, rowLength: rowLength, moment: driftSums.map { $0 * inverse },
+            mean: driftValueSums.map { Float($0 / Double(sample.taken)) })
+        (driftBlock, driftSums) = ([], [])
+        return drift
+    }
+
+    private mutating func addDrift() throws(QuantizationError) {
+        guard !driftSums.isEmpty, filled > 0 else { return }
+        let size = BlockSize(groups: groups, capacity: capacity, rowLength: rowLength, filled: filled)
+        size.addValues(of: driftBlock, to: &driftValueSums)
+        do {
+            try size.addProducts(of: block, driftBlock, to: &driftSums, multiply)
+        } catch {
+            throw QuantizationError("layer `\(layer.name)`: \(error)", kind: .computation)
         }
     }
 
@@ -106,7 +160,8 @@ public struct SecondMomentAccumulator {
             try flush()
             let inverse = 1 / Float(sample.taken)
             for i in sums.indices { sums[i] *= inverse }
-            return try SecondMoment(groups: groups, rowLength: rowLength, matrices: sums)
+            let mean = valueSums.map { Float($0 / Double(sample.taken)) }
+            return try SecondMoment(groups: groups, rowLength: rowLength, matrices: sums, mean: mean)
         } catch {
             throw QuantizationError("layer `\(layer.name)`: \(error)", kind: error.kind)
         }
@@ -127,23 +182,71 @@ public struct SecondMomentAccumulator {
     /// sums += Xᵀ X of the block, group by group.
     private mutating func flush() throws(QuantizationError) {
         guard filled > 0, !keepsPatches else { return }
-        let (groups, step, length, count, multiply) = (groups, capacity * rowLength, rowLength, filled, multiply)
+        try addDrift()
+        let size = BlockSize(groups: groups, capacity: capacity, rowLength: rowLength, filled: filled)
+        size.addValues(of: block, to: &valueSums)
         do {
-            try block.withUnsafeBufferPointer { block in
-                try sums.withUnsafeMutableBufferPointer { sums in
-                    guard let x = block.baseAddress, let h = sums.baseAddress else { return }
-                    for group in 0..<groups {
-                        let first = x + group * step
-                        try multiply(
-                            MatrixProduct(
-                                transposeA: true, m: length, n: length, k: count, a: first, b: first,
-                                c: h + group * length * length, accumulates: true))
-                    }
-                }
-            }
+            try size.addProducts(of: block, block, to: &sums, multiply)
         } catch {
             throw QuantizationError("layer `\(layer.name)`: \(error)", kind: .computation)
         }
         filled = 0
+    }
+}
+
+/// How a block of patches is stored, [groups, capacity, K], and how many there are.
+private struct BlockSize {
+    let groups: Int
+    let capacity: Int
+    let rowLength: Int
+    let filled: Int
+
+    /// sums += Σ x.
+    func addValues(of block: [Float], to sums: inout [Double]) {
+        block.withUnsafeBufferPointer { block in
+            sums.withUnsafeMutableBufferPointer { sums in
+                for group in 0..<groups {
+                    for patch in 0..<filled {
+                        let first = (group * capacity + patch) * rowLength
+                        for k in 0..<rowLength { sums[group * rowLength + k] += Double(block[first + k]) }
+                    }
+                }
+            }
+        }
+    }
+
+    /// sums += Xᵀ Y of two blocks, group by group.
+    func addProducts(of x: [Float], _ y: [Float], to sums: inout [Float], _ multiply: MatrixMultiply) throws {
+        let step = capacity * rowLength
+        try x.withUnsafeBufferPointer { x in
+            try y.withUnsafeBufferPointer { y in
+                try sums.withUnsafeMutableBufferPointer { sums in
+                    guard let x = x.baseAddress, let y = y.baseAddress, let h = sums.baseAddress else { return }
+                    for group in 0..<groups {
+                        try multiply(
+                            MatrixProduct(
+                                transposeA: true, m: rowLength, n: rowLength, k: filled, a: x + group * step, b: y + group * step,
+                                c: h + group * rowLength * rowLength, accumulates: true))
+                    }
+                }
+            }
+        }
+    }
+}
+
+extension PatchGeometry {
+    /// Writes a position's patches of all groups, the first at `first`, each `step` after the one before.
+    fileprivate func copyPatches(
+        position: Int, from input: UnsafeBufferPointer<Float>, to block: inout [Float], first: Int, step: Int
+    ) {
+        let length = rowLength
+        block.withUnsafeMutableBufferPointer { block in
+            for group in 0..<group {
+                let start = group * step + first
+                copyPatch(
+                    position: position, group: group, from: input,
+                    to: UnsafeMutableBufferPointer(rebasing: block[start..<start + length]))
+            }
+        }
     }
 }

@@ -6,6 +6,8 @@ import MultipointRuntime
 /// One pass of the float network over the calibration inputs that looks at the values that layers read.
 struct CalibrationRun {
     let network: Network
+    /// The same before some of its layers were rounded, where accumulators measure the drift.
+    var original: Network?
     /// For a batch of one.
     let shapes: [String: [Int]]
     let uses: LayerUses
@@ -39,18 +41,23 @@ struct CalibrationRun {
         let provided = Set(network.inputs.map(\.name))
         let computed = values.filter { !provided.contains($0) }
         let batch = batchSize(values, samples: inputs.sampleCount)
-        let session = computed.isEmpty
-            ? nil : try Session(network: network, maximumBatch: batch, threads: threads, outputs: computed)
+        let sessions = computed.isEmpty
+            ? []
+            : try [network, original].compactMap(\.self).map {
+                try Session(network: $0.computing(computed), maximumBatch: batch, threads: threads, outputs: computed)
+            }
         for start in stride(from: 0, to: inputs.sampleCount, by: batch) {
             let samples = start..<min(start + batch, inputs.sampleCount)
             let arrays = try inputs.batch(samples)
             try check(arrays, samples)
-            var activations = Dictionary(zip(network.inputs.map(\.name), arrays)) { first, _ in first }
-            if let session {
-                activations.merge(zip(computed, try session.run(arrays, batch: samples.count))) { _, new in new }
+            let given = Dictionary(zip(network.inputs.map(\.name), arrays)) { first, _ in first }
+            let activations = try sessions.map { session in
+                try given.merging(zip(computed, session.run(arrays, batch: samples.count))) { _, new in new }
             }
-            try include(activations, of: ranged, in: &ranges)
-            try accumulate(activations, batch: samples.count, &accumulators)
+            try include(activations.first ?? given, of: ranged, in: &ranges)
+            try accumulate(
+                activations.first ?? given, original: original == nil ? nil : activations.last ?? given, batch: samples.count,
+                &accumulators)
             guard progress(Double(samples.upperBound) / Double(inputs.sampleCount)) else { throw QuantizationError.cancelled }
         }
     }
@@ -95,13 +102,20 @@ struct CalibrationRun {
     }
 
     private func accumulate(
-        _ activations: [String: [Float]], batch: Int, _ accumulators: inout [String: SecondMomentAccumulator]
+        _ activations: [String: [Float]], original: [String: [Float]]?, batch: Int,
+        _ accumulators: inout [String: SecondMomentAccumulator]
     ) throws {
         let shapes = network.hasFixedBatch ? shapes : try network.shapes(batch: batch)
-        for (layer, values) in uses.inputs {
+        for (layer, values) in uses.inputs where accumulators[layer] != nil {
             for value in values {
                 guard let activation = activations[value], let shape = shapes[value] else { continue }
-                try activation.withUnsafeBufferPointer { try accumulators[layer]?.add($0, shape: shape) }
+                try activation.withUnsafeBufferPointer { activation in
+                    if let original = original?[value] {
+                        try original.withUnsafeBufferPointer { try accumulators[layer]?.add(activation, original: $0, shape: shape) }
+                    } else {
+                        try accumulators[layer]?.add(activation, shape: shape)
+                    }
+                }
             }
         }
     }
@@ -109,4 +123,24 @@ struct CalibrationRun {
 
 extension QuantizationError {
     static var cancelled: QuantizationError { QuantizationError("cancelled by the caller", kind: .cancelled) }
+}
+
+extension Network {
+    /// The part of the network that some of its values need.
+    func computing(_ values: [String]) -> Network {
+        var needed = Set(values)
+        var result = self
+        result.nodes = []
+        for node in nodes.reversed() where needed.contains(node.output) {
+            result.nodes.append(node)
+            needed.formUnion(node.inputs)
+        }
+        result.nodes.reverse()
+        result.outputs = values.map { value in outputs.first { $0.name == value } ?? ValueInfo(name: value, shape: []) }
+        let layers = Set(
+            result.nodes.compactMap { if case .layer(let name) = $0.operation { name } else { nil } })
+        result.layers = self.layers.filter { layers.contains($0.key) }
+        result.layerOrder = layerOrder.filter(layers.contains)
+        return result
+    }
 }

@@ -4,6 +4,8 @@ import MultipointGraph
 struct LayerUses {
     /// The values that each layer reads: one, or several if several nodes share the layer.
     private(set) var inputs: [String: [String]] = [:]
+    /// Layers in the order of their first use.
+    private(set) var order: [String] = []
     /// Layers that read a network input without another layer between.
     private(set) var first: Set<String> = []
     /// Layers whose result reaches a network output without another layer between.
@@ -17,6 +19,7 @@ struct LayerUses {
                 if node.inputs.contains(where: raw.contains) { raw.insert(node.output) }
                 continue
             }
+            if inputs[layer] == nil { order.append(layer) }
             for value in node.inputs {
                 if !inputs[layer, default: []].contains(value) { inputs[layer, default: []].append(value) }
                 if raw.contains(value) { first.insert(layer) }

@@ -2,6 +2,24 @@ import MultipointQuantization
 
 /// How to quantize a network.
 public struct QuantizationOptions: Hashable, Sendable {
+    /// How weights become points.
+    public enum Method: Hashable, Sendable {
+        /// As published: greedy points with free scales, as many as the output error asks for. What follows applies to it alone,
+        /// up to `maximumPoints`.
+        case greedy
+        /// The refinement ladder with output-aware rounding, channels' widths allocated within a budget.
+        case ladder(Budget)
+        /// One odd point of 1 to 6 bits for every channel, rounded like the ladder's: what a ladder is to be compared with.
+        case single(bits: Int)
+    }
+
+    /// What all packed layers may take together: codes, scales, codebooks and numbers of points counted, biases not.
+    public enum Budget: Hashable, Sendable {
+        case bitsPerWeight(Double)
+        case bytes(Int)
+    }
+
+    public var method = Method.greedy
     /// Width of a point.
     public var bits = 4
     /// Width in the layers that read a network input without another layer between, and in those whose result reaches a network
@@ -23,6 +41,8 @@ public struct QuantizationOptions: Hashable, Sendable {
     public var maximumPatches = 16_384
     /// Bytes for the E[x xᵀ] of layers that are measured together; where they need more, the calibration runs several times.
     public var momentBytes = 1_500_000_000
+    /// Samples, evenly spread over the calibration, on which the network's sensitivity to its layers' errors is measured at most.
+    public var maximumProbes = 256
     /// 0: what OpenMP would use on the calling thread.
     public var threads = 0
 
@@ -33,7 +53,17 @@ public struct QuantizationOptions: Hashable, Sendable {
         for (name, position) in [("bits", Position.inner), ("first bits", .first), ("last bits", .last)] {
             do { try packing(position).validate() } catch { throw QuantizationError("\(name): \(error)") }
         }
+        switch method {
+        case .ladder(.bitsPerWeight(let bits)) where !(bits > 0 && bits <= 32):
+            throw QuantizationError("budget: more than 0 and at most 32 bits per weight expected, found \(bits)")
+        case .ladder(.bytes(let bytes)) where bytes < 1:
+            throw QuantizationError("budget: at least 1 byte expected, found \(bytes)")
+        case .single(let bits) where !RefinementLadder.widths.contains(bits):
+            throw QuantizationError("bits: 1 to 6 expected for a single point, found \(bits)")
+        default: break
+        }
         guard maximumPatches >= 1 else { throw QuantizationError("maximum patches: at least 1 expected, found \(maximumPatches)") }
+        guard maximumProbes >= 1 else { throw QuantizationError("maximum probes: at least 1 expected, found \(maximumProbes)") }
         guard momentBytes >= 1 else { throw QuantizationError("moment bytes: at least 1 expected, found \(momentBytes)") }
         guard (0...1024).contains(threads) else { throw QuantizationError("threads: 0 to 1024 expected, found \(threads)") }
     }

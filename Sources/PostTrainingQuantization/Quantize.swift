@@ -8,6 +8,8 @@ public enum QuantizationStage: Sendable {
     /// Running the float network.
     case calibrating
     case packing
+    /// Measuring how much the network's output changes with each layer.
+    case probing
 }
 
 /// Packs the layers of a float network: runs it on sample inputs, learns the ranges of the values that layers read and the second
@@ -16,11 +18,12 @@ public enum QuantizationStage: Sendable {
 /// Layers with more than `PackedWeights.maximumRowLength` weights in a channel, and layers that no node uses, stay in float.
 /// - Parameters:
 ///   - network: has only float layers.
+///   - linearAlgebra: for output-aware rounding.
 ///   - progress: called now and then with the stage and its fraction done; false cancels.
 /// - Throws: `QuantizationError`, or what the float network or `calibration` throws.
 public func quantize(
     _ network: Network, calibration: some CalibrationInputs, options: QuantizationOptions = QuantizationOptions(),
-    progress: (QuantizationStage, Double) -> Bool = { _, _ in true }
+    linearAlgebra: LinearAlgebra = .plain, progress: (QuantizationStage, Double) -> Bool = { _, _ in true }
 ) throws -> QuantizedNetwork {
     try options.validate()
     for layer in network.layers.values {
@@ -33,7 +36,7 @@ public func quantize(
     guard calibration.sampleCount > 0 else { throw QuantizationError("calibration: at least one sample is expected, found none") }
     let threads = options.threads > 0 ? options.threads : Threads.current
     return try Threads.with(threads) {
-        var quantization = try NetworkQuantization(network, calibration, options, threads: threads)
+        var quantization = try NetworkQuantization(network, calibration, options, linearAlgebra, threads: threads)
         return try quantization.run(progress)
     }
 }
@@ -43,6 +46,7 @@ private struct NetworkQuantization<Inputs: CalibrationInputs> {
     let network: Network
     let calibration: Inputs
     let options: QuantizationOptions
+    let linearAlgebra: LinearAlgebra
     let threads: Int
     let uses: LayerUses
     let shapes: [String: [Int]]
@@ -50,11 +54,18 @@ private struct NetworkQuantization<Inputs: CalibrationInputs> {
     let names: [String]
     var ranges: [String: ActivationRange] = [:]
     var packings: [String: Packing] = [:]
+    /// Biases that take up the mean of what rounding changes.
+    var biases: [String: [Float]] = [:]
+    /// Layers rounded at several widths, of which `allocate` chooses; empty for the greedy method.
+    var rounded: [String: RoundedLayer] = [:]
 
-    init(_ network: Network, _ calibration: Inputs, _ options: QuantizationOptions, threads: Int) throws {
+    init(
+        _ network: Network, _ calibration: Inputs, _ options: QuantizationOptions, _ linearAlgebra: LinearAlgebra, threads: Int
+    ) throws {
         self.network = network
         self.calibration = calibration
         self.options = options
+        self.linearAlgebra = linearAlgebra
         self.threads = threads
         let uses = LayerUses(network)
         self.uses = uses
@@ -82,10 +93,17 @@ private struct NetworkQuantization<Inputs: CalibrationInputs> {
             for (layer, _) in group {
                 // Taken out of the dictionary, so that the moments of packed layers are freed one by one.
                 guard var accumulator = accumulators.removeValue(forKey: layer.name) else { continue }
-                packings[layer.name] = try pack(layer, accumulator.finish())
-                guard progress(.packing, Double(packings.count) / Double(names.count)) else { throw QuantizationError.cancelled }
+                let moment = try accumulator.finish()
+                if let widths = options.method.widths {
+                    rounded[layer.name] = try RoundedLayer(layer, moment, widths: widths, linearAlgebra, threads: threads)
+                } else {
+                    packings[layer.name] = try pack(layer, moment)
+                }
+                let done = packings.count + rounded.count
+                guard progress(.packing, Double(done) / Double(names.count)) else { throw QuantizationError.cancelled }
             }
         }
+        try packRounded { progress(.probing, $0) }
         return result()
     }
 
@@ -134,12 +152,58 @@ private struct NetworkQuantization<Inputs: CalibrationInputs> {
         }
     }
 
+    /// Chooses a width for every channel of the rounded layers.
+    private mutating func packRounded(_ progress: (Double) -> Bool) throws {
+        var widths: [String: [Int]] = [:]
+        switch options.method {
+        case .greedy: return
+        case .single(let bits): widths = rounded.mapValues { [Int](repeating: bits, count: $0.channels) }
+        case .ladder(let budget):
+            let sensitivity = try OutputSensitivity(
+                network, calibration, maximumSamples: options.maximumProbes, threads: threads)
+            let allocation = LayerAllocation(network: network, names: names, layers: rounded, sensitivity: sensitivity)
+            widths = try allocation.widths(budget: budget, progress: progress)
+        }
+        try roundInOrder(widths)
+        for (name, layer) in rounded {
+            do {
+                packings[name] = try layer.packing(widths[name] ?? [])
+                biases[name] = network.layers[name].map { layer.bias($0, widths[name] ?? []) }
+            } catch {
+                throw QuantizationError("layer `\(name)`: \(error)", kind: error.kind)
+            }
+        }
+    }
+
+    /// Rounds the layers once more, now with the inputs that the rounded layers before them give.
+    private mutating func roundInOrder(_ widths: [String: [Int]]) throws {
+        var current = network
+        for name in uses.order {
+            guard let layer = network.layers[name], let bits = widths[name] else { continue }
+            let run = CalibrationRun(network: current, original: network, shapes: shapes, uses: uses, threads: threads)
+            let positions = try run.positions(layer, samples: calibration.sampleCount)
+            var accumulators = [
+                name: try SecondMomentAccumulator(
+                    layer: layer, expectedPositions: positions, maximumPatches: options.maximumPatches, measuresDrift: true,
+                    matrixMultiply: multiply)
+            ]
+            try run.run(calibration, accumulators: &accumulators, ranges: &ranges, ranged: []) { _ in true }
+            guard var accumulator = accumulators.removeValue(forKey: name) else { continue }
+            let drift = try accumulator.finishDrift()
+            let again = try RoundedLayer(
+                layer, accumulator.finish(), drift: drift, bits: bits, linearAlgebra, threads: threads)
+            rounded[name] = again
+            current.layers[name] = again.applied(to: layer, bits)
+        }
+    }
+
     private func result() -> QuantizedNetwork {
         var result = network
         for (value, range) in ranges { result.quantization[value] = range.quantization }
         let outputs = LayerResults(network, shapes: shapes)
         for (name, packing) in packings {
             result.layers[name]?.weights = .packed(packing.weights)
+            if let bias = biases[name] { result.layers[name]?.bias = bias }
             result.layers[name]?.inputQuantization = inputQuantization(name)
         }
         for (name, values) in outputs.values {

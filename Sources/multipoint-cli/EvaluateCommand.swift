@@ -15,6 +15,8 @@ struct EvaluateCommand: ParsableCommand {
     @OptionGroup(title: "Images") var preprocessing: PreprocessingOptions
     @OptionGroup var execution: ExecutionOptions
 
+    @Flag(help: "Run packed layers with their weights as floats: activations are not rounded to 8 bits.") var weightsOnly = false
+
     @Flag(help: "Print JSON.") var json = false
 
     func run() throws {
@@ -24,7 +26,8 @@ struct EvaluateCommand: ParsableCommand {
         var results: [EvaluationResult] = []
         var reference: Logits?
         for model in models {
-            let network = try ModelFile.readNetwork(model)
+            var network = try ModelFile.readNetwork(model)
+            if weightsOnly { network = network.unpacked }
             var runner = try NetworkRunner(
                 network, NetworkInputs(network, [images]), maximumBatch: execution.batch, threads: execution.threads)
             try runner.warmUp()

@@ -8,7 +8,7 @@ struct QuantizeCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "quantize", abstract: "Pack the weights of an ONNX network, calibrated with sample images.")
 
-    enum Method: String, CaseIterable, ExpressibleByArgument { case greedy, float }
+    enum Method: String, CaseIterable, ExpressibleByArgument { case ladder, greedy, single, float }
     enum CodebookFamily: String, CaseIterable, ExpressibleByArgument {
         case odd, uniform, subset
 
@@ -33,32 +33,42 @@ struct QuantizeCommand: ParsableCommand {
 
     @Option(help: "Use only the first images.") var limit: Int?
 
-    @Option(help: "Bits of a point, 1 to 8.") var bits = QuantizationOptions().bits
-    @Option(help: "Bits in layers that read the input.") var firstBits = QuantizationOptions().firstBits
-    @Option(help: "Bits in layers that give the output.") var lastBits = QuantizationOptions().lastBits
+    @Option(
+        help: """
+            ladder: a refinement ladder for every channel, rounded for the least output error, widths allocated within --budget. \
+            single: one point of --bits for every channel, rounded alike. greedy: points with free scales, as many as the output \
+            error asks for. float: weights as they are, in the same kind of file. Default: greedy if one of its options is given, \
+            else ladder.
+            """)
+    var method: Method?
+
+    @Option(help: "ladder: bits per weight of all packed layers; scales, codebooks and numbers of points counted. Default: 4.25.")
+    var budget: Double?
+
+    @Option(help: "single, greedy: bits of a point, 1 to 8. Default: \(QuantizationOptions().bits).") var bits: Int?
+    @Option(help: "greedy: bits in layers that read the input. Default: \(QuantizationOptions().firstBits).") var firstBits: Int?
+    @Option(help: "greedy: bits in layers that give the output. Default: \(QuantizationOptions().lastBits).") var lastBits: Int?
 
     @Option(
         help: """
-            Values of a point: odd integers (1 to 6 bits), all from −Q to Q (2 to 8 bits), or the subset of sums of two powers of \
+            greedy: values of a point: odd integers (1 to 6 bits), all from −Q to Q (2 to 8 bits), or the subset of sums of two powers of \
             two that suits the layer best (2 to 4 bits; layers at the input and output take all from −Q to Q). Default: odd \
             where possible.
             """)
     var codebook: CodebookFamily?
 
-    @Option(help: "Add points to a channel while its output error E[((w − ŵ)·x)²] is above this.")
-    var epsilon = QuantizationOptions().epsilon
+    @Option(help: "greedy: add points to a channel while its output error E[((w − ŵ)·x)²] is above this.")
+    var epsilon: Double?
 
     @Option(
         help: """
-            Add points while the output error is above this part of the channel's output power. Default: \
+            greedy: add points while the output error is above this part of the channel's output power. Default: \
             \(QuantizationOptions().relativeEpsilon), or 0 if --epsilon is given. With both 0 every channel gets --max-points.
             """)
     var relativeEpsilon: Double?
 
-    @Option(help: "Points that a channel has at most.") var maxPoints = QuantizationOptions().maximumPoints
-
-    @Option(help: "greedy packs every layer; float keeps the weights as they are, in the same kind of file.")
-    var method = Method.greedy
+    @Option(help: "greedy: points that a channel has at most. Default: \(QuantizationOptions().maximumPoints).")
+    var maxPoints: Int?
 
     @Option(help: "Threads; 0 is OMP_NUM_THREADS, or one per core.") var threads = 0
 
@@ -68,21 +78,52 @@ struct QuantizeCommand: ParsableCommand {
     @Flag(help: "Print JSON.") var json = false
 
     func validate() throws {
-        if method == .greedy && calibration.isEmpty {
+        if let stranger = strangers.first {
+            throw ValidationError("\(stranger) does not go with --method \(chosenMethod.rawValue)")
+        }
+        if chosenMethod != .float && calibration.isEmpty {
             throw ValidationError("Missing expected argument '--calibration <calibration>'")
         }
         if let limit, limit < 1 { throw ValidationError("--limit \(limit): at least 1 expected") }
         do { try options.validate() } catch { throw ValidationError(error.description) }
     }
 
+    /// Options that belong to some of the methods and are given.
+    private var givenOptions: [(name: String, methods: [Method])] {
+        let all: [(String, Bool, [Method])] = [
+            ("--budget", budget != nil, [.ladder]), ("--bits", bits != nil, [.greedy, .single]),
+            ("--first-bits", firstBits != nil, [.greedy]), ("--last-bits", lastBits != nil, [.greedy]),
+            ("--codebook", codebook != nil, [.greedy]), ("--epsilon", epsilon != nil, [.greedy]),
+            ("--relative-epsilon", relativeEpsilon != nil, [.greedy]), ("--max-points", maxPoints != nil, [.greedy]),
+        ]
+        return all.filter(\.1).map { ($0.0, $0.2) }
+    }
+
+    /// The ladder, unless options ask for greedy points.
+    var chosenMethod: Method {
+        method ?? (!givenOptions.isEmpty && givenOptions.allSatisfy { $0.methods.contains(.greedy) } ? .greedy : .ladder)
+    }
+
+    /// Options that the method has no use for. `float` ignores them all.
+    private var strangers: [String] {
+        chosenMethod == .float ? [] : givenOptions.filter { !$0.methods.contains(chosenMethod) }.map(\.name)
+    }
+
     var options: QuantizationOptions {
         var options = QuantizationOptions()
-        (options.bits, options.firstBits, options.lastBits) = (bits, firstBits, lastBits)
+        switch chosenMethod {
+        case .ladder: options.method = .ladder(.bitsPerWeight(budget ?? 4.25))
+        case .single: options.method = .single(bits: bits ?? options.bits)
+        case .greedy: break
+        case .float: options.keepsFloat = true
+        }
+        options.bits = chosenMethod == .greedy ? bits ?? options.bits : options.bits
+        options.firstBits = firstBits ?? options.firstBits
+        options.lastBits = lastBits ?? options.lastBits
         options.codebook = codebook?.family
-        options.epsilon = epsilon
-        options.relativeEpsilon = relativeEpsilon ?? (epsilon > 0 ? 0 : options.relativeEpsilon)
-        options.maximumPoints = maxPoints
-        options.keepsFloat = method == .float
+        options.epsilon = epsilon ?? options.epsilon
+        options.relativeEpsilon = relativeEpsilon ?? (options.epsilon > 0 ? 0 : options.relativeEpsilon)
+        options.maximumPoints = maxPoints ?? options.maximumPoints
         options.threads = threads
         return options
     }
@@ -96,8 +137,8 @@ struct QuantizeCommand: ParsableCommand {
             if let limit { images.limit(to: limit) }
         }
         let progress = ProgressLine()
-        let result = try quantize(network, calibration: images, options: options) { stage, fraction in
-            progress.show(stage == .calibrating ? "calibrating" : "packing", fraction)
+        let result = try quantize(network, calibration: images, options: options, linearAlgebra: .openBLAS) { stage, fraction in
+            progress.show("\(stage)", fraction)
             return true
         }
         progress.clear()
