@@ -187,7 +187,7 @@ final class SubsetQuantizationTests: XCTestCase {
         XCTAssertThrowsError(try SubsetQuantization(bits: 3).point(of: []).packed(rowLength: 1))
     }
 
-    /// Rows in the ratios 1 : 4 : 7, each scaled by another power of two: one scale for all is far off, a scale for each exact.
+    /// The same row of ±1 and ±4 at five scales: a scale for each makes it exact, and a row of zeros does not matter.
     func testRowsWithScalesOfTheirOwn() throws {
         let row: [Float] = [1, -4, 4, 1, 1, -1, 4, 1]
         let w = [1, 3, 0, 10, 0.2].flatMap { scale in row.map { $0 * scale } }
