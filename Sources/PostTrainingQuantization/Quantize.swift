@@ -10,6 +10,10 @@ public enum QuantizationStage: Sendable {
     case packing
     /// Measuring how much the network's output changes with each layer.
     case probing
+    /// Rounding the layers for the inputs that the packed layers before them give.
+    case rounding
+    /// Looking for the least budget.
+    case searching
 }
 
 /// Packs the layers of a float network: runs it on sample inputs, learns the ranges of the values that layers read and the second
@@ -41,8 +45,16 @@ public func quantize(
     }
 }
 
+/// The layers that `quantize` packs: those that a node uses and whose sums fit 32 bits.
+public func packableLayers(_ network: Network) -> Set<String> {
+    let uses = LayerUses(network)
+    return Set(network.layerOrder.filter {
+        uses.inputs[$0] != nil && (network.layers[$0]?.rowLength ?? .max) <= PackedWeights.maximumRowLength
+    })
+}
+
 /// The state of one call of `quantize`.
-private struct NetworkQuantization<Inputs: CalibrationInputs> {
+struct NetworkQuantization<Inputs: CalibrationInputs> {
     let network: Network
     let calibration: Inputs
     let options: QuantizationOptions
@@ -70,9 +82,8 @@ private struct NetworkQuantization<Inputs: CalibrationInputs> {
         let uses = LayerUses(network)
         self.uses = uses
         shapes = try network.shapes(batch: 1)
-        names = network.layerOrder.filter {
-            uses.inputs[$0] != nil && (network.layers[$0]?.rowLength ?? .max) <= PackedWeights.maximumRowLength
-        }
+        let packable = packableLayers(network)
+        names = network.layerOrder.filter(packable.contains)
     }
 
     mutating func run(_ progress: (QuantizationStage, Double) -> Bool) throws -> QuantizedNetwork {
@@ -94,8 +105,8 @@ private struct NetworkQuantization<Inputs: CalibrationInputs> {
                 // Taken out of the dictionary, so that the moments of packed layers are freed one by one.
                 guard var accumulator = accumulators.removeValue(forKey: layer.name) else { continue }
                 let moment = try accumulator.finish()
-                if let widths = options.method.widths {
-                    rounded[layer.name] = try RoundedLayer(layer, moment, widths: widths, linearAlgebra, threads: threads)
+                if let found = try roundedLayer(layer, moment) {
+                    rounded[layer.name] = found
                 } else {
                     packings[layer.name] = try pack(layer, moment)
                 }
@@ -103,11 +114,11 @@ private struct NetworkQuantization<Inputs: CalibrationInputs> {
                 guard progress(.packing, Double(done) / Double(names.count)) else { throw QuantizationError.cancelled }
             }
         }
-        try packRounded { progress(.probing, $0) }
+        try packRounded(progress)
         return result()
     }
 
-    private func multiply(_ product: MatrixProduct) throws {
+    func multiply(_ product: MatrixProduct) throws {
         try sgemm(
             transposeA: product.transposeA, transposeB: product.transposeB, m: product.m, n: product.n, k: product.k, alpha: 1,
             a: product.a, lda: product.transposeA ? product.m : product.k, b: product.b,
@@ -152,52 +163,7 @@ private struct NetworkQuantization<Inputs: CalibrationInputs> {
         }
     }
 
-    /// Chooses a width for every channel of the rounded layers.
-    private mutating func packRounded(_ progress: (Double) -> Bool) throws {
-        var widths: [String: [Int]] = [:]
-        switch options.method {
-        case .greedy: return
-        case .single(let bits): widths = rounded.mapValues { [Int](repeating: bits, count: $0.channels) }
-        case .ladder(let budget):
-            let sensitivity = try OutputSensitivity(
-                network, calibration, maximumSamples: options.maximumProbes, threads: threads)
-            let allocation = LayerAllocation(network: network, names: names, layers: rounded, sensitivity: sensitivity)
-            widths = try allocation.widths(budget: budget, progress: progress)
-        }
-        try roundInOrder(widths)
-        for (name, layer) in rounded {
-            do {
-                packings[name] = try layer.packing(widths[name] ?? [])
-                biases[name] = network.layers[name].map { layer.bias($0, widths[name] ?? []) }
-            } catch {
-                throw QuantizationError("layer `\(name)`: \(error)", kind: error.kind)
-            }
-        }
-    }
-
-    /// Rounds the layers once more, now with the inputs that the rounded layers before them give.
-    private mutating func roundInOrder(_ widths: [String: [Int]]) throws {
-        var current = network
-        for name in uses.order {
-            guard let layer = network.layers[name], let bits = widths[name] else { continue }
-            let run = CalibrationRun(network: current, original: network, shapes: shapes, uses: uses, threads: threads)
-            let positions = try run.positions(layer, samples: calibration.sampleCount)
-            var accumulators = [
-                name: try SecondMomentAccumulator(
-                    layer: layer, expectedPositions: positions, maximumPatches: options.maximumPatches, measuresDrift: true,
-                    matrixMultiply: multiply)
-            ]
-            try run.run(calibration, accumulators: &accumulators, ranges: &ranges, ranged: []) { _ in true }
-            guard var accumulator = accumulators.removeValue(forKey: name) else { continue }
-            let drift = try accumulator.finishDrift()
-            let again = try RoundedLayer(
-                layer, accumulator.finish(), drift: drift, bits: bits, linearAlgebra, threads: threads)
-            rounded[name] = again
-            current.layers[name] = again.applied(to: layer, bits)
-        }
-    }
-
-    private func result() -> QuantizedNetwork {
+    func result() -> QuantizedNetwork {
         var result = network
         for (value, range) in ranges { result.quantization[value] = range.quantization }
         let outputs = LayerResults(network, shapes: shapes)
