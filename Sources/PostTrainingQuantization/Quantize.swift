@@ -10,6 +10,8 @@ public enum QuantizationStage: Sendable {
     case packing
     /// Measuring how much the network's output changes with each layer.
     case probing
+    /// Rounding layers in order, for the inputs that the layers before them give.
+    case rounding
 }
 
 /// Packs the layers of a float network: runs it on sample inputs, learns the ranges of the values that layers read and the second
@@ -19,11 +21,13 @@ public enum QuantizationStage: Sendable {
 /// - Parameters:
 ///   - network: has only float layers.
 ///   - linearAlgebra: for output-aware rounding.
+///   - statistics: filled by the first call that gets it, and used instead of calibrating by the next ones.
 ///   - progress: called now and then with the stage and its fraction done; false cancels.
 /// - Throws: `QuantizationError`, or what the float network or `calibration` throws.
 public func quantize(
     _ network: Network, calibration: some CalibrationInputs, options: QuantizationOptions = QuantizationOptions(),
-    linearAlgebra: LinearAlgebra = .plain, progress: (QuantizationStage, Double) -> Bool = { _, _ in true }
+    linearAlgebra: LinearAlgebra = .plain, statistics: CalibrationStatistics? = nil,
+    progress: (QuantizationStage, Double) -> Bool = { _, _ in true }
 ) throws -> QuantizedNetwork {
     try options.validate()
     for layer in network.layers.values {
@@ -37,7 +41,7 @@ public func quantize(
     let threads = options.threads > 0 ? options.threads : Threads.current
     return try Threads.with(threads) {
         var quantization = try NetworkQuantization(network, calibration, options, linearAlgebra, threads: threads)
-        return try quantization.run(progress)
+        return try quantization.run(statistics, progress)
     }
 }
 
@@ -58,6 +62,7 @@ private struct NetworkQuantization<Inputs: CalibrationInputs> {
     var biases: [String: [Float]] = [:]
     /// Layers rounded at several widths, of which `allocate` chooses; empty for the greedy method.
     var rounded: [String: RoundedLayer] = [:]
+    var curves: [String: ErrorCurves] = [:]
 
     init(
         _ network: Network, _ calibration: Inputs, _ options: QuantizationOptions, _ linearAlgebra: LinearAlgebra, threads: Int
@@ -75,7 +80,25 @@ private struct NetworkQuantization<Inputs: CalibrationInputs> {
         }
     }
 
-    mutating func run(_ progress: (QuantizationStage, Double) -> Bool) throws -> QuantizedNetwork {
+    mutating func run(
+        _ statistics: CalibrationStatistics?, _ progress: (QuantizationStage, Double) -> Bool
+    ) throws -> QuantizedNetwork {
+        if let statistics, Set(statistics.moments.keys) == Set(names) {
+            ranges = statistics.ranges
+            for name in names {
+                if let layer = network.layers[name], let moment = statistics.moments[name] { try take(layer, moment, progress) }
+            }
+        } else {
+            try calibrate(statistics, progress)
+        }
+        try packRounded(progress)
+        return result()
+    }
+
+    private mutating func calibrate(
+        _ statistics: CalibrationStatistics?, _ progress: (QuantizationStage, Double) -> Bool
+    ) throws {
+        let start = ContinuousClock.now
         let calibrationRun = CalibrationRun(network: network, shapes: shapes, uses: uses, threads: threads)
         let groups = try layerGroups(calibrationRun)
         var seen: Set<String> = []
@@ -90,21 +113,38 @@ private struct NetworkQuantization<Inputs: CalibrationInputs> {
             try calibrationRun.run(
                 calibration, accumulators: &accumulators, ranges: &ranges, ranged: index == 0 ? ranged : []
             ) { progress(.calibrating, (Double(index) + $0) / Double(groups.count)) }
+            if groups.count == 1 {
+                statistics?.ranges = ranges
+                statistics?.duration = ContinuousClock.now - start
+            }
             for (layer, _) in group {
                 // Taken out of the dictionary, so that the moments of packed layers are freed one by one.
                 guard var accumulator = accumulators.removeValue(forKey: layer.name) else { continue }
                 let moment = try accumulator.finish()
-                if let widths = options.method.widths {
-                    rounded[layer.name] = try RoundedLayer(layer, moment, widths: widths, linearAlgebra, threads: threads)
-                } else {
-                    packings[layer.name] = try pack(layer, moment)
-                }
-                let done = packings.count + rounded.count
-                guard progress(.packing, Double(done) / Double(names.count)) else { throw QuantizationError.cancelled }
+                if groups.count == 1 { statistics?.moments[layer.name] = moment }
+                try take(layer, moment, progress)
             }
         }
-        try packRounded { progress(.probing, $0) }
-        return result()
+    }
+
+    /// Rounds or packs a layer, whose inputs are known now.
+    private mutating func take(
+        _ layer: Layer, _ moment: SecondMoment, _ progress: (QuantizationStage, Double) -> Bool
+    ) throws {
+        if let widths = options.method.widths {
+            rounded[layer.name] = try RoundedLayer(layer, moment, widths: widths, linearAlgebra, threads: threads)
+        } else {
+            packings[layer.name] = try pack(layer, moment)
+        }
+        if options.measuresCurves {
+            do {
+                curves[layer.name] = try ErrorCurves(layer, moment, rounded: rounded[layer.name], multiply, threads: threads)
+            } catch {
+                throw QuantizationError("layer `\(layer.name)`: \(error)", kind: error.kind)
+            }
+        }
+        let done = packings.count + rounded.count
+        guard progress(.packing, Double(done) / Double(names.count)) else { throw QuantizationError.cancelled }
     }
 
     private func multiply(_ product: MatrixProduct) throws {
@@ -144,6 +184,9 @@ private struct NetworkQuantization<Inputs: CalibrationInputs> {
         var packing = options.packing(uses.position(layer.name))
         packing.threads = threads
         do {
+            if let baseline = try options.method.baseline(uses.position(layer.name)) {
+                return try baseline.pack(layer, moment, multiply, threads: threads)
+            }
             return try packWeights(
                 matrix: weights, channels: layer.channels, rowLength: layer.rowLength, options: packing, secondMoment: moment,
                 matrixMultiply: multiply)
@@ -153,18 +196,18 @@ private struct NetworkQuantization<Inputs: CalibrationInputs> {
     }
 
     /// Chooses a width for every channel of the rounded layers.
-    private mutating func packRounded(_ progress: (Double) -> Bool) throws {
+    private mutating func packRounded(_ progress: (QuantizationStage, Double) -> Bool) throws {
         var widths: [String: [Int]] = [:]
         switch options.method {
-        case .greedy: return
+        case .greedy, .nearest, .subset: return
         case .single(let bits): widths = rounded.mapValues { [Int](repeating: bits, count: $0.channels) }
         case .ladder(let budget):
             let sensitivity = try OutputSensitivity(
                 network, calibration, maximumSamples: options.maximumProbes, threads: threads)
             let allocation = LayerAllocation(network: network, names: names, layers: rounded, sensitivity: sensitivity)
-            widths = try allocation.widths(budget: budget, progress: progress)
+            widths = try allocation.widths(budget: budget) { progress(.probing, $0) }
         }
-        try roundInOrder(widths)
+        try roundInOrder(widths) { progress(.rounding, $0) }
         for (name, layer) in rounded {
             do {
                 packings[name] = try layer.packing(widths[name] ?? [])
@@ -176,9 +219,9 @@ private struct NetworkQuantization<Inputs: CalibrationInputs> {
     }
 
     /// Rounds the layers once more, now with the inputs that the rounded layers before them give.
-    private mutating func roundInOrder(_ widths: [String: [Int]]) throws {
+    private mutating func roundInOrder(_ widths: [String: [Int]], _ progress: (Double) -> Bool) throws {
         var current = network
-        for name in uses.order {
+        for (index, name) in uses.order.enumerated() {
             guard let layer = network.layers[name], let bits = widths[name] else { continue }
             let run = CalibrationRun(network: current, original: network, shapes: shapes, uses: uses, threads: threads)
             let positions = try run.positions(layer, samples: calibration.sampleCount)
@@ -187,7 +230,9 @@ private struct NetworkQuantization<Inputs: CalibrationInputs> {
                     layer: layer, expectedPositions: positions, maximumPatches: options.maximumPatches, measuresDrift: true,
                     matrixMultiply: multiply)
             ]
-            try run.run(calibration, accumulators: &accumulators, ranges: &ranges, ranged: []) { _ in true }
+            try run.run(calibration, accumulators: &accumulators, ranges: &ranges, ranged: []) {
+                progress((Double(index) + 0.5 * $0) / Double(uses.order.count))
+            }
             guard var accumulator = accumulators.removeValue(forKey: name) else { continue }
             let drift = try accumulator.finishDrift()
             let again = try RoundedLayer(
@@ -221,6 +266,8 @@ private struct NetworkQuantization<Inputs: CalibrationInputs> {
     }
 
     private func report(_ name: String) -> LayerReport {
-        packings[name].map { LayerReport(name: name, packing: $0) } ?? .float(name)
+        var report = packings[name].map { LayerReport(name: name, packing: $0) } ?? .float(name)
+        report.curves = curves[name]
+        return report
     }
 }

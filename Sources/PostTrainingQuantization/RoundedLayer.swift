@@ -106,7 +106,7 @@ extension QuantizationOptions.Method {
     /// Widths at which a layer is rounded; nil for a method that does not round so.
     var widths: [Int]? {
         switch self {
-        case .greedy: nil
+        case .greedy, .nearest, .subset: nil
         case .single(let bits): [bits]
         case .ladder: Array(LayerAllocation.widths)
         }
