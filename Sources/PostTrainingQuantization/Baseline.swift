@@ -25,6 +25,9 @@ enum Baseline {
 }
 
 extension QuantizationOptions.Method {
+    /// 8-bit weights with a scale per channel, as 8-bit inference has them everywhere.
+    public static var w8a8: Self { .nearest(bits: 8, scale: .maximum) }
+
     /// Nil for methods that are none.
     /// - Throws: `QuantizationError` for widths that the method does not have.
     func baseline(_ position: QuantizationOptions.Position) throws(QuantizationError) -> Baseline? {

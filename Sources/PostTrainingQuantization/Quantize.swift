@@ -221,6 +221,7 @@ private struct NetworkQuantization<Inputs: CalibrationInputs> {
     /// Rounds the layers once more, now with the inputs that the rounded layers before them give.
     private mutating func roundInOrder(_ widths: [String: [Int]], _ progress: (Double) -> Bool) throws {
         var current = network
+        let count = Double(uses.order.count)
         for (index, name) in uses.order.enumerated() {
             guard let layer = network.layers[name], let bits = widths[name] else { continue }
             let run = CalibrationRun(network: current, original: network, shapes: shapes, uses: uses, threads: threads)
@@ -231,7 +232,7 @@ private struct NetworkQuantization<Inputs: CalibrationInputs> {
                     matrixMultiply: multiply)
             ]
             try run.run(calibration, accumulators: &accumulators, ranges: &ranges, ranged: []) {
-                progress((Double(index) + 0.5 * $0) / Double(uses.order.count))
+                progress((Double(index) + 0.5 * $0) / count)
             }
             guard var accumulator = accumulators.removeValue(forKey: name) else { continue }
             let drift = try accumulator.finishDrift()

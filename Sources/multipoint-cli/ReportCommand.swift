@@ -1,0 +1,4 @@
+import ArgumentParser
+struct ReportCommand: ParsableCommand {
+    func run() throws {}
+}
