@@ -148,10 +148,7 @@ private struct NetworkQuantization<Inputs: CalibrationInputs> {
     }
 
     private func multiply(_ product: MatrixProduct) throws {
-        try sgemm(
-            transposeA: product.transposeA, transposeB: product.transposeB, m: product.m, n: product.n, k: product.k, alpha: 1,
-            a: product.a, lda: product.transposeA ? product.m : product.k, b: product.b,
-            ldb: product.transposeB ? product.k : product.n, beta: product.accumulates ? 1 : 0, c: product.c, ldc: product.n)
+        try BlockedProduct.multiply(product, threads: threads)
     }
 
     /// Layers whose second moments fit the budget together, with the number of patches for each. A layer that exceeds it alone

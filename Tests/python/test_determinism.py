@@ -57,7 +57,7 @@ def quantize(folder: Path, name: str, options: list[str], **variables: str) -> b
 def test_threads_do_not_change_a_byte(folder: Path, method: str) -> None:
     options = METHODS[method]
     expected = quantize(folder, f"{method}-1", [*options, "--threads", "1"], OMP_NUM_THREADS="1")
-    for threads, omp in (("2", "1"), ("1", "3"), ("0", "2"), ("4", "2")):
+    for threads, omp in (("2", "1"), ("0", "2"), ("8", "1")):
         variables = {"OMP_NUM_THREADS": omp, "OPENBLAS_NUM_THREADS": omp}
         found = quantize(folder, f"{method}-{threads}-{omp}", [*options, "--threads", threads], **variables)
         assert found == expected, f"{method}: --threads {threads}, OMP_NUM_THREADS={omp}"
