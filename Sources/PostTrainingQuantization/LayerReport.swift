@@ -6,6 +6,8 @@ public struct QuantizedNetwork: Sendable {
     public var network: Network
     /// In the order of the network's layers.
     public var reports: [LayerReport]
+
+    public init(network: Network, reports: [LayerReport]) { (self.network, self.reports) = (network, reports) }
 }
 
 /// What became of a layer.

@@ -83,7 +83,7 @@ struct CompareCommand: ParsableCommand {
         }
         progress.clear()
         let result = ComparisonResult(
-            model: model, images: comparison.images.sampleCount, calibrationImages: samples.sampleCount,
+            model: model, images: comparison.images.imageCount, calibrationImages: samples.imageCount,
             calibrationSeconds: comparison.calibrationSeconds, rows: rows)
         print(json ? try jsonText(result) : result.text)
         // One that was asked for by name and failed is a failure.

@@ -187,12 +187,7 @@ struct QuantizeCommand: ParsableCommand {
             return true
         }
         progress.clear()
-        let file = PackedFile(
-            network: result.network, producer: "multipoint \(MultipointCommand.version)",
-            relativeOutputErrors: Dictionary(
-                result.reports.filter { $0.codebook != nil }.map { ($0.name, $0.relativeOutputError) },
-                uniquingKeysWith: { first, _ in first }),
-            record: QuantizationRecord(options.method, result.reports))
+        let file = PackedFile(result, method: options.method)
         try file.write(to: output)
         let summary = ModelSummary(file, path: output, byteCount: try byteCount(ofFile: output))
         print(json ? try jsonText(summary) : summary.text)

@@ -31,7 +31,7 @@ struct Comparison {
 
     func floatRow() throws -> ComparisonRow {
         var row = ComparisonRow(method: "float")
-        row.fileBytes = try PackedFile(network: network, producer: producerText).encoded().count
+        row.fileBytes = try PackedFile(QuantizedNetwork(network: network, reports: []), method: .greedy).encoded().count
         try addClasses(referenceLogits, to: &row)
         return row
     }
@@ -41,19 +41,20 @@ struct Comparison {
         guard var options = entry.options else { return try floatRow() }
         options.threads = execution.threads
         let (start, before) = (ContinuousClock.now, statistics.duration)
-        let packed = try quantize(
+        let result = try quantize(
             network, calibration: calibration, options: options, linearAlgebra: .openBLAS, statistics: statistics
         ) { stage, fraction in
             progress("\(entry.text): \(stage)", fraction)
             return true
-        }.network
+        }
         let seconds = (ContinuousClock.now - start - (statistics.duration - before)) / .seconds(1)
         var row = ComparisonRow(method: entry.text)
         row.seconds = seconds
-        addSize(PackedFile(network: packed, producer: producerText), to: &row)
-        row.fileBytes = try PackedFile(network: packed, producer: producerText).encoded().count
-        let logits = try run(packed, &row.outputs) { progress("\(entry.text): running", $0 / 2) }
-        _ = try run(packed.unpacked, &row.weightsOnly) { progress("\(entry.text): running", 0.5 + $0 / 2) }
+        let file = PackedFile(result, method: options.method)
+        addSize(file, to: &row)
+        row.fileBytes = try file.encoded().count
+        let logits = try run(result.network, &row.outputs) { progress("\(entry.text): running", $0 / 2) }
+        _ = try run(result.network.unpacked, &row.weightsOnly) { progress("\(entry.text): running", 0.5 + $0 / 2) }
         try addClasses(logits, to: &row)
         return row
     }
@@ -97,11 +98,4 @@ struct Comparison {
         (row.top1, row.top5) = (result.top1, result.top5)
         if row.method != "float" { row.agreement = result.agreement }
     }
-
-    private var producerText: String { "multipoint \(MultipointCommand.version)" }
-}
-
-extension NPYArray {
-    /// The elements of a float array.
-    fileprivate var floats: [Float] { if case .float32(let values) = elements { values } else { [] } }
 }

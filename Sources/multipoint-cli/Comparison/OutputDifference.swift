@@ -1,6 +1,6 @@
 import Glibc
 
-/// How far an output of a network is from that of the float network, over all images.
+/// How far an output of a network is from that of another one, over all images.
 struct OutputDifference: Encodable, Equatable {
     var output: String
     private var signal = 0.0
@@ -9,6 +9,15 @@ struct OutputDifference: Encodable, Equatable {
     private var power = 0.0
 
     init(output: String) { self.output = output }
+
+    /// - Throws: `CommandError` if they are not of the same size.
+    init(output: String, _ found: NPYArray, _ expected: NPYArray) throws(CommandError) {
+        self.init(output: output)
+        guard found.count == expected.count else {
+            throw CommandError("output `\(output)` has shape \(sizesText(found.shape)), the first model's \(sizesText(expected.shape))")
+        }
+        add(found.floats, expected.floats)
+    }
 
     mutating func add(_ found: some Sequence<Float>, _ expected: some Sequence<Float>) {
         for (found, expected) in zip(found, expected) {
@@ -37,12 +46,12 @@ struct OutputDifference: Encodable, Equatable {
     /// "23.1 dB", "equal", or a dash.
     var decibelText: String { signalToNoise.map { decimal($0, digits: 1) + " dB" } ?? (isEqual ? "equal" : "–") }
 
-    private enum CodingKeys: String, CodingKey { case output, equalsFloat, signalToNoise, cosine }
+    private enum CodingKeys: String, CodingKey { case output, isEqual, signalToNoise, cosine }
 
     func encode(to encoder: any Encoder) throws {
         var container = encoder.container(keyedBy: CodingKeys.self)
         try container.encode(output, forKey: .output)
-        try container.encode(isEqual, forKey: .equalsFloat)
+        try container.encode(isEqual, forKey: .isEqual)
         try container.encodeIfPresent(signalToNoise, forKey: .signalToNoise)
         try container.encodeIfPresent(cosine, forKey: .cosine)
     }

@@ -16,6 +16,8 @@ struct NetworkRunner {
         session = try Session(network: network, maximumBatch: batch, threads: threads)
     }
 
+    var imageCount: Int { inputs.imageCount }
+
     private var batches: [Range<Int>] {
         stride(from: 0, to: inputs.sampleCount, by: batch).map { $0..<min($0 + batch, inputs.sampleCount) }
     }

@@ -50,13 +50,11 @@ struct LayerDetail {
         if !layer.roundedCurve.isEmpty {
             series.append(LineChart.Series(name: "This method's rounding", points: layer.roundedCurve, mark: .square))
         }
-        if let error = layer.summary.relativeOutputError {
-            series.append(
-                LineChart.Series(
-                    name: "This file", points: [ChartPoint(x: layer.summary.bitsPerWeight, y: error)], mark: .diamond))
+        if let error = layer.summary.relativeOutputError, let bits = layer.codeBits {
+            series.append(LineChart.Series(name: "This file", points: [ChartPoint(x: bits, y: error)], mark: .diamond))
         }
         return LineChart(
-            title: "Output error of \(layer.summary.name) over bits", xTitle: "bits per weight", yTitle: "output error",
+            title: "Output error of \(layer.summary.name) over bits", xTitle: "bits per weight, codes alone", yTitle: "output error",
             series: series
         ).html(id: "errors-\(number)")
     }

@@ -5,6 +5,8 @@ import MultipointGraph
 /// What a report tells about a layer.
 struct ReportedLayer {
     var summary: LayerSummary
+    /// Bits per weight of the codes alone; nil in float.
+    var codeBits: Double?
     /// Output error with nearest rounding at as many bits per weight as the layer's codes have, interpolated between widths.
     var nearestError: Double?
     /// Of the record: relative output errors at widths.
@@ -24,6 +26,7 @@ struct ReportedLayer {
         switch layer.weights {
         case .float(let values): weights = values
         case .packed(let packed):
+            codeBits = packed.codeBitsPerWeight
             truncations = Truncation.all(packed, original: original)
             weights = packed.reconstruction()
             if let record = file.record, let errors = record.layers[layer.name] {
@@ -89,11 +92,16 @@ struct ReportModel {
         }
     }
 
-    /// The file itself among the curves: bits per packed weight, and the mean of the relative output errors.
+    /// The file itself among the curves: bits per packed weight of the codes alone, and the mean of the relative output errors.
     var filePoint: ChartPoint? {
-        let errors = layers.compactMap { $0.summary.isFloat ? nil : $0.summary.relativeOutputError }
-        guard let bits = summary.totals.packedBitsPerWeight, !errors.isEmpty else { return nil }
-        return ChartPoint(x: bits, y: errors.reduce(0, +) / Double(errors.count))
+        var (bits, weights, errors) = (0.0, 0.0, [Double]())
+        for layer in layers {
+            guard let codeBits = layer.codeBits, let error = layer.summary.relativeOutputError else { continue }
+            bits += codeBits * Double(layer.summary.weights)
+            weights += Double(layer.summary.weights)
+            errors.append(error)
+        }
+        return weights > 0 ? ChartPoint(x: bits / weights, y: errors.reduce(0, +) / Double(errors.count)) : nil
     }
 
     /// All packed layers with at most 1, 2, … points per channel: bits per packed weight, and the mean of the relative weight errors.

@@ -85,7 +85,7 @@ struct ReportPage {
         }
         if let point = model.filePoint { series.append(LineChart.Series(name: "This file", points: [point], mark: .diamond)) }
         let chart = LineChart(
-            title: "Mean output error of the packed layers over bits per weight", xTitle: "bits per weight (curves: of the codes alone)",
+            title: "Mean output error of the packed layers over bits per weight", xTitle: "bits per weight, codes alone",
             yTitle: "mean output error", series: series)
         return chart.html(id: "errors").map { "<h3>Output error, mean of the packed layers</h3>\n\($0)" }
     }
