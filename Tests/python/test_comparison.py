@@ -230,7 +230,7 @@ def test_entries_that_are_none() -> None:
         ("ladder:-1", ["more than 0"]),
         ("ladder:4:5", ["ladder:BITS-PER-WEIGHT"]),
         ("greedy:4:-1", ["epsilon"]),
-        ("", ["no method"]),
+        (":4", ["no method"]),
     ]:
         status, output, errors = attempt("compare", "x", "--calibration", "x", "--images", "x", f"--entry={entry}")
         assert status == 64 and output == "", errors
