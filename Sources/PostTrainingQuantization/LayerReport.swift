@@ -6,6 +6,8 @@ public struct QuantizedNetwork: Sendable {
     public var network: Network
     /// In the order of the network's layers.
     public var reports: [LayerReport]
+
+    public init(network: Network, reports: [LayerReport]) { (self.network, self.reports) = (network, reports) }
 }
 
 /// What became of a layer.
@@ -17,6 +19,8 @@ public struct LayerReport: Equatable, Sendable {
     public var channelsByPoints: [Int]
     /// Sum of the channels' output errors over the sum of their output powers; 0 for a layer kept in float.
     public var relativeOutputError: Double
+    /// Where they were asked for.
+    public var curves: ErrorCurves?
 
     static func float(_ name: String) -> LayerReport {
         LayerReport(name: name, codebook: nil, channelsByPoints: [], relativeOutputError: 0)

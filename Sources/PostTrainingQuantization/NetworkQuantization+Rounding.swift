@@ -6,10 +6,10 @@ import MultipointRuntime
 /// The methods with output-aware rounding: a layer is first rounded at every width that it may get, then widths are chosen, then the
 /// layers are rounded once more in the order of the network.
 extension NetworkQuantization {
-    /// Nil for the greedy method.
+    /// Nil for the methods that round otherwise.
     func roundedLayer(_ layer: Layer, _ moment: SecondMoment) throws(QuantizationError) -> RoundedLayer? {
         switch options.method {
-        case .greedy: return nil
+        case .greedy, .nearest, .subset: return nil
         case .single(let bits):
             return try RoundedLayer(layer, moment, .ladder(.odd), widths: [bits], linearAlgebra, threads: threads)
         case .ladder(let budget):
@@ -37,7 +37,7 @@ extension NetworkQuantization {
     /// Chooses a width for every channel of the rounded layers, and packs them.
     mutating func packRounded(_ progress: (QuantizationStage, Double) -> Bool) throws {
         switch options.method {
-        case .greedy: return
+        case .greedy, .nearest, .subset: return
         case .single(let bits):
             let widths = rounded.mapValues { [Int](repeating: bits, count: $0.channels) }
             try pack(widths, outputSensitivity(), progress)

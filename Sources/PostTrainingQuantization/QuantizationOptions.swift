@@ -11,6 +11,11 @@ public struct QuantizationOptions: Hashable, Sendable {
         case ladder(Budget)
         /// One odd point of 1 to 6 bits for every channel, rounded like the ladder's: what a ladder is to be compared with.
         case single(bits: Int)
+        /// Nearest rounding, 2 to 8 bits, one uniform point and one scale per channel; `ends` where they differ. A baseline.
+        case nearest(bits: Int, scale: NearestRounding.Scale, ends: EndWidths? = nil)
+        /// Subset quantization as published, 2 to 4 bits, one scale per layer; layers at the ends are uniform where `ends` is given,
+        /// with a scale per channel. A baseline.
+        case subset(bits: Int, ends: EndWidths? = EndWidths(first: 8, last: 8))
     }
 
     /// What all packed layers may take together: codes, scales, codebooks and numbers of points counted, biases not.
@@ -60,6 +65,8 @@ public struct QuantizationOptions: Hashable, Sendable {
     public var momentBytes = 1_500_000_000
     /// Samples, evenly spread over the calibration, on which the network's sensitivity to its layers' errors is measured at most.
     public var maximumProbes = 256
+    /// Report what layers' output errors would be at other widths.
+    public var measuresCurves = false
     /// 0: what OpenMP would use on the calling thread.
     public var threads = 0
 
@@ -84,6 +91,7 @@ public struct QuantizationOptions: Hashable, Sendable {
         if !foldsLadder, ladderFamily ?? .odd != .odd {
             throw QuantizationError("ladder: points with free scales are odd; codebook \(ladderFamily?.rawValue ?? "") does not go with them")
         }
+        for position in [Position.inner, .first, .last] { _ = try method.baseline(position) }
         guard maximumPatches >= 1 else { throw QuantizationError("maximum patches: at least 1 expected, found \(maximumPatches)") }
         guard maximumProbes >= 1 else { throw QuantizationError("maximum probes: at least 1 expected, found \(maximumProbes)") }
         guard momentBytes >= 1 else { throw QuantizationError("moment bytes: at least 1 expected, found \(momentBytes)") }

@@ -23,11 +23,13 @@ public enum QuantizationStage: Sendable {
 /// - Parameters:
 ///   - network: has only float layers.
 ///   - linearAlgebra: for output-aware rounding.
+///   - statistics: filled by the first call that gets it, and used instead of calibrating by the next ones.
 ///   - progress: called now and then with the stage and its fraction done; false cancels.
 /// - Throws: `QuantizationError`, or what the float network or `calibration` throws.
 public func quantize(
     _ network: Network, calibration: some CalibrationInputs, options: QuantizationOptions = QuantizationOptions(),
-    linearAlgebra: LinearAlgebra = .plain, progress: (QuantizationStage, Double) -> Bool = { _, _ in true }
+    linearAlgebra: LinearAlgebra = .plain, statistics: CalibrationStatistics? = nil,
+    progress: (QuantizationStage, Double) -> Bool = { _, _ in true }
 ) throws -> QuantizedNetwork {
     try options.validate()
     for layer in network.layers.values {
@@ -41,7 +43,7 @@ public func quantize(
     let threads = options.threads > 0 ? options.threads : Threads.current
     return try Threads.with(threads) {
         var quantization = try NetworkQuantization(network, calibration, options, linearAlgebra, threads: threads)
-        return try quantization.run(progress)
+        return try quantization.run(statistics, progress)
     }
 }
 
@@ -70,6 +72,7 @@ struct NetworkQuantization<Inputs: CalibrationInputs> {
     var biases: [String: [Float]] = [:]
     /// Layers rounded at several widths, of which `allocate` chooses; empty for the greedy method.
     var rounded: [String: RoundedLayer] = [:]
+    var curves: [String: ErrorCurves] = [:]
 
     init(
         _ network: Network, _ calibration: Inputs, _ options: QuantizationOptions, _ linearAlgebra: LinearAlgebra, threads: Int
@@ -86,7 +89,25 @@ struct NetworkQuantization<Inputs: CalibrationInputs> {
         names = network.layerOrder.filter(packable.contains)
     }
 
-    mutating func run(_ progress: (QuantizationStage, Double) -> Bool) throws -> QuantizedNetwork {
+    mutating func run(
+        _ statistics: CalibrationStatistics?, _ progress: (QuantizationStage, Double) -> Bool
+    ) throws -> QuantizedNetwork {
+        if let statistics, Set(statistics.moments.keys) == Set(names) {
+            ranges = statistics.ranges
+            for name in names {
+                if let layer = network.layers[name], let moment = statistics.moments[name] { try take(layer, moment, progress) }
+            }
+        } else {
+            try calibrate(statistics, progress)
+        }
+        try packRounded(progress)
+        return result()
+    }
+
+    private mutating func calibrate(
+        _ statistics: CalibrationStatistics?, _ progress: (QuantizationStage, Double) -> Bool
+    ) throws {
+        let start = ContinuousClock.now
         let calibrationRun = CalibrationRun(network: network, shapes: shapes, uses: uses, threads: threads)
         let groups = try layerGroups(calibrationRun)
         var seen: Set<String> = []
@@ -101,28 +122,42 @@ struct NetworkQuantization<Inputs: CalibrationInputs> {
             try calibrationRun.run(
                 calibration, accumulators: &accumulators, ranges: &ranges, ranged: index == 0 ? ranged : []
             ) { progress(.calibrating, (Double(index) + $0) / Double(groups.count)) }
+            if groups.count == 1 {
+                statistics?.ranges = ranges
+                statistics?.duration = ContinuousClock.now - start
+            }
             for (layer, _) in group {
                 // Taken out of the dictionary, so that the moments of packed layers are freed one by one.
                 guard var accumulator = accumulators.removeValue(forKey: layer.name) else { continue }
                 let moment = try accumulator.finish()
-                if let found = try roundedLayer(layer, moment) {
-                    rounded[layer.name] = found
-                } else {
-                    packings[layer.name] = try pack(layer, moment)
-                }
-                let done = packings.count + rounded.count
-                guard progress(.packing, Double(done) / Double(names.count)) else { throw QuantizationError.cancelled }
+                if groups.count == 1 { statistics?.moments[layer.name] = moment }
+                try take(layer, moment, progress)
             }
         }
-        try packRounded(progress)
-        return result()
+    }
+
+    /// Rounds or packs a layer, whose inputs are known now.
+    private mutating func take(
+        _ layer: Layer, _ moment: SecondMoment, _ progress: (QuantizationStage, Double) -> Bool
+    ) throws {
+        if let found = try roundedLayer(layer, moment) {
+            rounded[layer.name] = found
+        } else {
+            packings[layer.name] = try pack(layer, moment)
+        }
+        if options.measuresCurves {
+            do {
+                curves[layer.name] = try ErrorCurves(layer, moment, rounded: rounded[layer.name], multiply, threads: threads)
+            } catch {
+                throw QuantizationError("layer `\(layer.name)`: \(error)", kind: error.kind)
+            }
+        }
+        let done = packings.count + rounded.count
+        guard progress(.packing, Double(done) / Double(names.count)) else { throw QuantizationError.cancelled }
     }
 
     func multiply(_ product: MatrixProduct) throws {
-        try sgemm(
-            transposeA: product.transposeA, transposeB: product.transposeB, m: product.m, n: product.n, k: product.k, alpha: 1,
-            a: product.a, lda: product.transposeA ? product.m : product.k, b: product.b,
-            ldb: product.transposeB ? product.k : product.n, beta: product.accumulates ? 1 : 0, c: product.c, ldc: product.n)
+        try BlockedProduct.multiply(product, threads: threads)
     }
 
     /// Layers whose second moments fit the budget together, with the number of patches for each. A layer that exceeds it alone
@@ -155,6 +190,9 @@ struct NetworkQuantization<Inputs: CalibrationInputs> {
         var packing = options.packing(uses.position(layer.name))
         packing.threads = threads
         do {
+            if let baseline = try options.method.baseline(uses.position(layer.name)) {
+                return try baseline.pack(layer, moment, multiply, threads: threads)
+            }
             return try packWeights(
                 matrix: weights, channels: layer.channels, rowLength: layer.rowLength, options: packing, secondMoment: moment,
                 matrixMultiply: multiply)
@@ -187,6 +225,8 @@ struct NetworkQuantization<Inputs: CalibrationInputs> {
     }
 
     private func report(_ name: String) -> LayerReport {
-        packings[name].map { LayerReport(name: name, packing: $0) } ?? .float(name)
+        var report = packings[name].map { LayerReport(name: name, packing: $0) } ?? .float(name)
+        report.curves = curves[name]
+        return report
     }
 }

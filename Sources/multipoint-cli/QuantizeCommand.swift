@@ -8,7 +8,14 @@ struct QuantizeCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "quantize", abstract: "Pack the weights of an ONNX network, calibrated with sample images.")
 
-    enum Method: String, CaseIterable, ExpressibleByArgument { case ladder, greedy, single, float }
+    enum Method: String, CaseIterable, ExpressibleByArgument {
+        case ladder, greedy, single, nearest, w8a8, subset, float
+    }
+    enum ChannelScale: String, CaseIterable, ExpressibleByArgument {
+        case max, mse
+
+        var scale: NearestRounding.Scale { self == .max ? .maximum : .meanSquaredError }
+    }
     enum CodebookFamily: String, CaseIterable, ExpressibleByArgument {
         case odd, uniform, subset
 
@@ -48,8 +55,9 @@ struct QuantizeCommand: ParsableCommand {
         help: """
             ladder: a refinement ladder for every channel, rounded for the least output error, widths allocated within --budget. \
             single: one point of --bits for every channel, rounded alike. greedy: points with free scales, as many as the output \
-            error asks for. float: weights as they are, in the same kind of file. Default: greedy if one of its options is given, \
-            else ladder.
+            error asks for. float: weights as they are, in the same kind of file. Baselines to compare with: nearest: every weight to \
+            the nearest of 2^bits − 1 equidistant values, one scale per channel; w8a8: the same with 8 bits and --channel-scales max; subset: the \
+            published subset quantization, one scale per layer. Default: greedy if one of its options is given, else ladder.
             """)
     var method: Method?
 
@@ -80,9 +88,25 @@ struct QuantizeCommand: ParsableCommand {
             """)
     var sequential: Sequence?
 
-    @Option(help: "single, greedy: bits of a point, 1 to 8. Default: \(QuantizationOptions().bits).") var bits: Int?
-    @Option(help: "greedy: bits in layers that read the input. Default: \(QuantizationOptions().firstBits).") var firstBits: Int?
-    @Option(help: "greedy: bits in layers that give the output. Default: \(QuantizationOptions().lastBits).") var lastBits: Int?
+    @Option(
+        help: """
+            Bits of a point: greedy 1 to 8, single 1 to 6, nearest 2 to 8, subset 2 to 4. Default: \(QuantizationOptions().bits).
+            """)
+    var bits: Int?
+    @Option(
+        help: """
+            greedy, nearest, subset: bits in layers that read the input. Default: \(QuantizationOptions().firstBits); nearest: --bits; \
+            subset: 8 (uniform, one scale per channel).
+            """)
+    var firstBits: Int?
+    @Option(help: "The same in layers that give the output.") var lastBits: Int?
+    @Option(
+        help: """
+            nearest: the scale of a channel. max: the largest weight becomes the largest integer. mse: the least squared error, which \
+            clips. Default: mse.
+            """)
+    var channelScales: ChannelScale?
+    @Flag(help: "subset: subsets also in the layers that read the input and give the output.") var allLayers = false
 
     @Option(
         help: """
@@ -105,6 +129,12 @@ struct QuantizeCommand: ParsableCommand {
     @Option(help: "greedy: points that a channel has at most. Default: \(QuantizationOptions().maximumPoints).")
     var maxPoints: Int?
 
+    @Flag(
+        help: """
+            Measure also what every layer's output error would be at other widths, and record it in the file for `multipoint report`.
+            """)
+    var record = false
+
     @Option(help: "Threads; 0 is OMP_NUM_THREADS, or one per core.") var threads = 0
 
     @Option(name: [.short, .long], help: "The packed file to write.", completion: .file(extensions: ["multipoint"]))
@@ -122,6 +152,9 @@ struct QuantizeCommand: ParsableCommand {
         if chosenMethod != .float && calibration.isEmpty {
             throw ValidationError("Missing expected argument '--calibration <calibration>'")
         }
+        if allLayers, firstBits != nil || lastBits != nil {
+            throw ValidationError("--all-layers leaves nothing for --first-bits and --last-bits")
+        }
         if let limit, limit < 1 { throw ValidationError("--limit \(limit): at least 1 expected") }
         do { try options.validate() } catch { throw ValidationError(error.description) }
     }
@@ -130,8 +163,11 @@ struct QuantizeCommand: ParsableCommand {
     private var givenOptions: [(name: String, methods: [Method])] {
         let all: [(String, Bool, [Method])] = [
             ("--budget", budget != nil, [.ladder]), ("--size", size != nil, [.ladder]), ("--max-drop", maxDrop != nil, [.ladder]),
-            ("--ladder", ladder != nil, [.ladder]), ("--sequential", sequential != nil, [.ladder, .single]), ("--bits", bits != nil, [.greedy, .single]),
-            ("--first-bits", firstBits != nil, [.greedy]), ("--last-bits", lastBits != nil, [.greedy]),
+            ("--ladder", ladder != nil, [.ladder]), ("--sequential", sequential != nil, [.ladder, .single]),
+            ("--bits", bits != nil, [.greedy, .single, .nearest, .subset]),
+            ("--first-bits", firstBits != nil, [.greedy, .nearest, .subset]),
+            ("--last-bits", lastBits != nil, [.greedy, .nearest, .subset]),
+            ("--channel-scales", channelScales != nil, [.nearest]), ("--all-layers", allLayers, [.subset]),
             ("--codebook", codebook != nil, [.ladder, .greedy]), ("--epsilon", epsilon != nil, [.greedy]),
             ("--relative-epsilon", relativeEpsilon != nil, [.greedy]), ("--max-points", maxPoints != nil, [.greedy]),
         ]
@@ -157,6 +193,15 @@ struct QuantizeCommand: ParsableCommand {
             options.foldsLadder = ladder != .free
         case .single: options.method = .single(bits: bits ?? options.bits)
         case .greedy: break
+        case .nearest:
+            let bits = bits ?? options.bits
+            options.method = .nearest(
+                bits: bits, scale: channelScales?.scale ?? .meanSquaredError,
+                ends: firstBits == nil && lastBits == nil ? nil : .init(first: firstBits ?? bits, last: lastBits ?? bits))
+        case .w8a8: options.method = .w8a8
+        case .subset:
+            options.method = .subset(
+                bits: bits ?? options.bits, ends: allLayers ? nil : .init(first: firstBits ?? 8, last: lastBits ?? 8))
         case .float: options.keepsFloat = true
         }
         options.bits = chosenMethod == .greedy ? bits ?? options.bits : options.bits
@@ -172,6 +217,7 @@ struct QuantizeCommand: ParsableCommand {
         options.relativeEpsilon = relativeEpsilon ?? (options.epsilon > 0 ? 0 : options.relativeEpsilon)
         options.maximumPoints = maxPoints ?? options.maximumPoints
         options.threads = threads
+        options.measuresCurves = record
         return options
     }
 
@@ -204,11 +250,7 @@ struct QuantizeCommand: ParsableCommand {
             return true
         }
         progress.clear()
-        let file = PackedFile(
-            network: result.network, producer: producer,
-            relativeOutputErrors: Dictionary(
-                result.reports.filter { $0.codebook != nil }.map { ($0.name, $0.relativeOutputError) },
-                uniquingKeysWith: { first, _ in first }))
+        let file = PackedFile(result, method: options.method)
         if let size, case let bytes = try file.encoded().count, bytes > size.bytes {
             throw CommandError("--size \(size.bytes) bytes: the file came to \(bytes) bytes")
         }

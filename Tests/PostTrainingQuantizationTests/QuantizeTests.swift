@@ -87,6 +87,48 @@ final class QuantizeTests: XCTestCase {
         return total
     }
 
+    /// Every method gives the same with what another call measured as with samples of its own.
+    func testStatisticsOfAnotherCall() throws {
+        let network = Network.residual(seed: 12)
+        let calibration = try samples(network)
+        let statistics = CalibrationStatistics()
+        let methods: [QuantizationOptions.Method] = [
+            .greedy, .nearest(bits: 4, scale: .maximum), .subset(bits: 3), .single(bits: 3), .ladder(.bitsPerWeight(6)),
+        ]
+        for method in methods {
+            let options = options { $0.method = method }
+            let shared = try quantize(network, calibration: calibration, options: options, statistics: statistics)
+            let own = try quantize(network, calibration: calibration, options: options)
+            XCTAssertEqual(shared.network, own.network)
+            XCTAssertEqual(shared.reports, own.reports)
+        }
+        XCTAssertGreaterThan(statistics.duration, .zero)
+        // Where the moments do not fit together nothing is kept.
+        let small = CalibrationStatistics()
+        let options = options { $0.momentBytes = 4000 }
+        let result = try quantize(network, calibration: calibration, options: options, statistics: small)
+        XCTAssertEqual(result.network, try quantize(network, calibration: calibration, options: options, statistics: small).network)
+        XCTAssertEqual(small.duration, .zero)
+    }
+
+    func testWidthsOfBaselines() throws {
+        let network = Network.residual(seed: 13)
+        let calibration = try samples(network)
+        func bits(_ method: QuantizationOptions.Method) throws -> [Int?] {
+            try quantize(network, calibration: calibration, options: options { $0.method = method }).reports.map(\.codebook?.bits)
+        }
+        XCTAssertEqual(try bits(.w8a8), [8, 8, 8, 8, 8])
+        XCTAssertEqual(try bits(.nearest(bits: 3, scale: .meanSquaredError)), [3, 3, 3, 3, 3])
+        XCTAssertEqual(try bits(.nearest(bits: 3, scale: .maximum, ends: .init(first: 5, last: 6))), [5, 3, 3, 3, 6])
+        XCTAssertEqual(try bits(.subset(bits: 2)), [8, 2, 2, 2, 8])
+        XCTAssertEqual(try bits(.subset(bits: 4, ends: nil)), [4, 4, 4, 4, 4])
+        for method in [.nearest(bits: 9, scale: .maximum), .subset(bits: 5), .subset(bits: 3, ends: .init(first: 1, last: 8))]
+            as [QuantizationOptions.Method]
+        {
+            XCTAssertThrowsError(try options { $0.method = method }.validate())
+        }
+    }
+
     func testEveryLayerIsPackedInItsWidth() throws {
         let network = Network.residual(seed: 1)
         let result = try quantize(network, calibration: samples(network))
