@@ -7,13 +7,17 @@ import MultipointRuntime
 public enum QuantizationStage: Sendable {
     /// Running the float network.
     case calibrating
+    /// Measuring how much the network's output changes with the range of each activation.
+    case choosingRanges
     case packing
     /// Measuring how much the network's output changes with each layer.
     case probing
+    case correctingBiases
 }
 
 /// Packs the layers of a float network: runs it on sample inputs, learns the ranges of the values that layers read and the second
-/// moments of their patches, and gives every channel as many points as its output error asks for.
+/// moments of their patches, chooses what range of each value 8 bits cover, rounds the weights as `options` say, and lets the layers'
+/// biases take up the mean of what all that changes.
 ///
 /// Layers with more than `PackedWeights.maximumRowLength` weights in a channel, and layers that no node uses, stay in float.
 /// - Parameters:
@@ -52,6 +56,8 @@ private struct NetworkQuantization<Inputs: CalibrationInputs> {
     let shapes: [String: [Int]]
     /// Layers to pack, in the order of the network.
     let names: [String]
+    var histograms: [String: ActivationHistogram] = [:]
+    /// What 8 bits cover of each value.
     var ranges: [String: ActivationRange] = [:]
     var packings: [String: Packing] = [:]
     /// Biases that take up the mean of what rounding changes.
@@ -78,8 +84,11 @@ private struct NetworkQuantization<Inputs: CalibrationInputs> {
     mutating func run(_ progress: (QuantizationStage, Double) -> Bool) throws -> QuantizedNetwork {
         let calibrationRun = CalibrationRun(network: network, shapes: shapes, uses: uses, threads: threads)
         let groups = try layerGroups(calibrationRun)
-        var seen: Set<String> = []
-        let ranged = names.flatMap { uses.inputs[$0] ?? [] }.filter { seen.insert($0).inserted }
+        let ranged = LayerResults(network, shapes: shapes).storedValues(uses, layers: names)
+        let energies = ChannelEnergies(network, shapes: shapes)
+        for value in ranged {
+            histograms[value] = ActivationHistogram(energies: energies[value], run: energies.channels(value).run)
+        }
         for (index, group) in groups.enumerated() {
             var accumulators: [String: SecondMomentAccumulator] = [:]
             for (layer, patches) in group {
@@ -88,12 +97,12 @@ private struct NetworkQuantization<Inputs: CalibrationInputs> {
                     maximumPatches: patches, matrixMultiply: multiply)
             }
             try calibrationRun.run(
-                calibration, accumulators: &accumulators, ranges: &ranges, ranged: index == 0 ? ranged : []
+                calibration, accumulators: &accumulators, ranges: &histograms, ranged: index == 0 ? ranged : []
             ) { progress(.calibrating, (Double(index) + $0) / Double(groups.count)) }
             for (layer, _) in group {
                 // Taken out of the dictionary, so that the moments of packed layers are freed one by one.
                 guard var accumulator = accumulators.removeValue(forKey: layer.name) else { continue }
-                let moment = try accumulator.finish()
+                let moment = try moment(&accumulator)
                 if let widths = options.method.widths {
                     rounded[layer.name] = try RoundedLayer(layer, moment, widths: widths, linearAlgebra, threads: threads)
                 } else {
@@ -103,8 +112,31 @@ private struct NetworkQuantization<Inputs: CalibrationInputs> {
                 guard progress(.packing, Double(done) / Double(names.count)) else { throw QuantizationError.cancelled }
             }
         }
+        ranges = try ActivationChoice(activations: options.activations).ranges(
+            histograms, probe: { try activationProbe() }, progress: { progress(.choosingRanges, $0) })
         try packRounded { progress(.probing, $0) }
-        return result()
+        var result = result()
+        if options.correctsBias {
+            try BiasCorrection(original: network, calibration: calibration, names: names, shapes: shapes, threads: threads)
+                .correct(&result.network) { progress(.correctingBiases, $0) }
+        }
+        return result
+    }
+
+    private func sensitivity() throws -> OutputSensitivity {
+        try OutputSensitivity(network, calibration, maximumSamples: options.maximumProbes, threads: threads)
+    }
+
+    private func activationProbe() throws -> ActivationProbe {
+        try ActivationProbe(
+            network, calibration, results: LayerResults(network, shapes: shapes).values.values.flatMap(\.self),
+            maximumSamples: options.maximumProbes, threads: threads)
+    }
+
+    /// Without the mean where no bias takes it up: errors then count in full.
+    private func moment(_ accumulator: inout SecondMomentAccumulator) throws(QuantizationError) -> SecondMoment {
+        let moment = try accumulator.finish()
+        return options.correctsBias ? moment : moment.withoutMean
     }
 
     private func multiply(_ product: MatrixProduct) throws {
@@ -159,9 +191,7 @@ private struct NetworkQuantization<Inputs: CalibrationInputs> {
         case .greedy: return
         case .single(let bits): widths = rounded.mapValues { [Int](repeating: bits, count: $0.channels) }
         case .ladder(let budget):
-            let sensitivity = try OutputSensitivity(
-                network, calibration, maximumSamples: options.maximumProbes, threads: threads)
-            let allocation = LayerAllocation(network: network, names: names, layers: rounded, sensitivity: sensitivity)
+            let allocation = try LayerAllocation(network: network, names: names, layers: rounded, sensitivity: sensitivity())
             widths = try allocation.widths(budget: budget, progress: progress)
         }
         try roundInOrder(widths)
@@ -187,11 +217,12 @@ private struct NetworkQuantization<Inputs: CalibrationInputs> {
                     layer: layer, expectedPositions: positions, maximumPatches: options.maximumPatches, measuresDrift: true,
                     matrixMultiply: multiply)
             ]
-            try run.run(calibration, accumulators: &accumulators, ranges: &ranges, ranged: []) { _ in true }
+            var counted: [String: ActivationHistogram] = [:]
+            try run.run(calibration, accumulators: &accumulators, ranges: &counted, ranged: []) { _ in true }
             guard var accumulator = accumulators.removeValue(forKey: name) else { continue }
             let drift = try accumulator.finishDrift()
             let again = try RoundedLayer(
-                layer, accumulator.finish(), drift: drift, bits: bits, linearAlgebra, threads: threads)
+                layer, moment(&accumulator), drift: drift, bits: bits, linearAlgebra, threads: threads)
             rounded[name] = again
             current.layers[name] = again.applied(to: layer, bits)
         }
@@ -206,7 +237,8 @@ private struct NetworkQuantization<Inputs: CalibrationInputs> {
             if let bias = biases[name] { result.layers[name]?.bias = bias }
             result.layers[name]?.inputQuantization = inputQuantization(name)
         }
-        for (name, values) in outputs.values {
+        let read = Set(names.flatMap { uses.inputs[$0] ?? [] })
+        for (name, values) in outputs.values where values.allSatisfy(read.contains) {
             let wanted = Set(values.map { ranges[$0]?.quantization })
             if wanted.count == 1, let quantization = wanted.first { result.layers[name]?.outputQuantization = quantization }
         }

@@ -70,6 +70,18 @@ struct QuantizeCommand: ParsableCommand {
     @Option(help: "greedy: points that a channel has at most. Default: \(QuantizationOptions().maximumPoints).")
     var maxPoints: Int?
 
+    @Option(
+        help: """
+            Which range of an activation its 8 bits cover. min-max: all that the images give. percentile:P: without the outermost \
+            (100 − P) %, such as percentile:99.99. mse: the one with the least mean squared error. output-aware: the same, every \
+            channel counted as its errors reach the outputs. best: for each activation that of these which changes the outputs least.
+            """)
+    var activations: ActivationOption = ActivationOption(QuantizationOptions().activations)
+
+    @Flag(
+        inversion: .prefixedNo, help: "Let the layers' biases take up the mean of what quantization changes in their results.")
+    var biasCorrection = true
+
     @Option(help: "Threads; 0 is OMP_NUM_THREADS, or one per core.") var threads = 0
 
     @Option(name: [.short, .long], help: "The packed file to write.", completion: .file(extensions: ["multipoint"]))
@@ -124,6 +136,8 @@ struct QuantizeCommand: ParsableCommand {
         options.epsilon = epsilon ?? options.epsilon
         options.relativeEpsilon = relativeEpsilon ?? (options.epsilon > 0 ? 0 : options.relativeEpsilon)
         options.maximumPoints = maxPoints ?? options.maximumPoints
+        options.activations = activations.choice
+        options.correctsBias = biasCorrection
         options.threads = threads
         return options
     }
