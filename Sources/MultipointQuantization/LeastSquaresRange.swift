@@ -4,7 +4,7 @@ extension ActivationHistogram {
     /// The range whose 8 bits have the least E[m (x − x̂)²], m being what x's channel counts for: rounding errors inside it against
     /// what it cuts off, at either end.
     ///
-    /// A grid over both ends, four points to a factor of 2 and 0, then ever finer steps from its best point. The extremes are the
+    /// A grid over both ends, two points to a factor of 2 and 0, then ever finer steps from its best point. The extremes are the
     /// widest range that is looked at.
     /// - Parameter weighted: by the channels' energies; else every value counts alike.
     public func leastSquaresRange(weighted: Bool) -> ActivationRange {
@@ -12,7 +12,7 @@ extension ActivationHistogram {
         guard !masses.values.isEmpty else { return range }
         var search = LeastSquaresSearch(masses: masses, extremes: range)
         search.tryGrid()
-        for step in [Float(1.1), 1.05, 1.025, 1.0125, 1.006] { search.refine(step) }
+        for step in [Float(1.2), 1.1, 1.05, 1.02, 1.01] { search.refine(step) }
         return search.best
     }
 }
@@ -39,8 +39,8 @@ private struct LeastSquaresSearch {
     }
 
     mutating func tryGrid() {
-        // 2^(−k/4) down to 1/256.
-        let factors = (0...32).map { k in [1, 0.840_896_4, 0.707_106_77, 0.594_603_55][k % 4] / Float(1 << (k / 4)) } + [0]
+        // 2^(−k/2) down to 1/256.
+        let factors = (0...16).map { k in (k % 2 == 0 ? 1 : 0.707_106_77) / Float(1 << (k / 2)) } + [0]
         let lows = extremes.minimum < 0 ? factors.map { $0 * extremes.minimum } : [extremes.minimum]
         let highs = extremes.maximum > 0 ? factors.map { $0 * extremes.maximum } : [extremes.maximum]
         for low in lows { for high in highs { _ = tryEnds(low, high) } }

@@ -36,7 +36,7 @@ public struct QuantizationOptions: Hashable, Sendable {
     /// Per channel, 1 to 255.
     public var maximumPoints = 4
     /// Ranges of the activations' 8 bits.
-    public var activations = Activations.outputAware
+    public var activations = Activations.meanSquaredError
     /// Whether layers' biases take up the mean of what quantization changes in their results.
     public var correctsBias = true
     /// Pack nothing: the result is the network itself.
