@@ -81,7 +81,8 @@ public struct ActivationHistogram: Equatable, Sendable {
         let largest = max(abs(range.minimum), abs(range.maximum))
         guard largest > 0 else { return }
         // |x| < 2^(exponent + 1).
-        let needed = max(ActivationHistogram.leastExponent, Int(largest.exponent) + 1 - ActivationHistogram.binsPerSide.trailingZeroBitCount)
+        let sideExponent = ActivationHistogram.binsPerSide.trailingZeroBitCount
+        let needed = max(ActivationHistogram.leastExponent, Int(largest.exponent) + 1 - sideExponent)
         guard needed > exponent else { return }
         ActivationHistogram.merge(&counts, doublings: needed - exponent)
         ActivationHistogram.merge(&weighted, doublings: needed - exponent)

@@ -40,7 +40,10 @@ private struct LeastSquaresSearch {
 
     mutating func tryGrid() {
         // 2^(−k/2) down to 1/256.
-        let factors = (0...16).map { k in (k % 2 == 0 ? 1 : 0.707_106_77) / Float(1 << (k / 2)) } + [0]
+        let factors: [Float] = (0...16).map { k in
+            let root: Float = k % 2 == 0 ? 1 : 0.707_106_77
+            return root / Float(1 << (k / 2))
+        } + [0]
         let lows = extremes.minimum < 0 ? factors.map { $0 * extremes.minimum } : [extremes.minimum]
         let highs = extremes.maximum > 0 ? factors.map { $0 * extremes.maximum } : [extremes.maximum]
         for low in lows { for high in highs { _ = tryEnds(low, high) } }

@@ -91,12 +91,13 @@ final class ActivationHistogramTests: XCTestCase {
                 let range = found.percentileRange(percentile)
                 let cut = Int((1 - percentile / 100) * 20_000)
                 XCTAssertEqual(range.maximum, sorted[20_000 - 1 - cut], accuracy: slack, "\(percentile)")
-                if signed { XCTAssertEqual(range.minimum, sorted[cut], accuracy: slack, "\(percentile)") } else { XCTAssertEqual(range.minimum, 0) }
+                XCTAssertEqual(range.minimum, signed ? sorted[cut] : 0, accuracy: slack, "\(percentile)")
             }
             XCTAssertEqual(found.percentileRange(100), found.range)
         }
         // All but one value in 10,000 is 0: there is nothing to leave out.
-        XCTAssertEqual(try histogram([Float](repeating: 0, count: 10_000) + [3]).percentileRange(99), ActivationRange(minimum: 0, maximum: 3))
+        let sparse = try histogram([Float](repeating: 0, count: 10_000) + [3])
+        XCTAssertEqual(sparse.percentileRange(99), ActivationRange(minimum: 0, maximum: 3))
     }
 
     /// No range of a fine grid over both ends is noticeably better, by the values themselves.
@@ -146,7 +147,11 @@ final class ActivationHistogramTests: XCTestCase {
         ]
         for values in cases {
             let found = try histogram(values, batch: 1)
-            for range in [found.range, found.percentileRange(99.9), found.leastSquaresRange(weighted: false), found.leastSquaresRange(weighted: true)] {
+            let ranges = [
+                found.range, found.percentileRange(99.9), found.leastSquaresRange(weighted: false),
+                found.leastSquaresRange(weighted: true),
+            ]
+            for range in ranges {
                 XCTAssertTrue(range.quantization.scale.isFinite && range.quantization.scale > 0, "\(values): \(range)")
                 if values.allSatisfy({ $0 >= 0 }) { XCTAssertEqual(range.quantization.zeroPoint, 0, "\(values)") }
             }

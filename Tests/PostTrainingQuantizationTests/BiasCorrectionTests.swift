@@ -34,7 +34,9 @@ final class BiasCorrectionTests: XCTestCase {
     }
 
     /// Σ |difference of means| over Σ |mean|.
-    private func distance(_ packed: Network, _ network: Network, _ calibration: CalibrationArrays, _ value: String, _ channels: Int) throws -> Double {
+    private func distance(
+        _ packed: Network, _ network: Network, _ calibration: CalibrationArrays, _ value: String, _ channels: Int
+    ) throws -> Double {
         let expected = try means(network, calibration, value, channels: channels)
         let found = try means(packed, calibration, value, channels: channels)
         return zip(found, expected).reduce(0) { $0 + abs($1.0 - $1.1) } / expected.reduce(0) { $0 + abs($1) }
