@@ -77,6 +77,9 @@ public struct SecondMoment: Sendable {
         }
     }
 
+    /// The same H as if the mean were not known.
+    public var withoutMean: SecondMoment { SecondMoment(groups: groups, rowLength: rowLength, storage: storage) }
+
     /// H of a group, [K, K].
     public func matrix(group: Int, multiply: MatrixMultiply) throws -> [Float] {
         try matrix(group: group, inputs: 0..<rowLength, multiply: multiply)

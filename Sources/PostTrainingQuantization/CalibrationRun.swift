@@ -27,13 +27,13 @@ struct CalibrationRun {
 
     private func shape(_ value: String) -> [Int] { shapes[value] ?? [] }
 
-    /// Feeds the accumulators of `layers` and, if wanted, the ranges of `ranged` values.
+    /// Feeds the accumulators of `layers` and, if wanted, counts the values of `ranged`.
     /// - Parameters:
     ///   - accumulators: keyed by layer.
     ///   - progress: called with the fraction done after every batch; false cancels.
     func run(
         _ inputs: some CalibrationInputs, accumulators: inout [String: SecondMomentAccumulator],
-        ranges: inout [String: ActivationRange], ranged: [String], progress: (Double) -> Bool
+        ranges: inout [String: ActivationHistogram], ranged: [String], progress: (Double) -> Bool
     ) throws {
         let values = Array(Set(ranged + accumulators.keys.flatMap { uses.inputs[$0] ?? [] })).sorted()
         let provided = Set(network.inputs.map(\.name))
@@ -81,17 +81,17 @@ struct CalibrationRun {
     }
 
     private func include(
-        _ activations: [String: [Float]], of names: [String], in ranges: inout [String: ActivationRange]
+        _ activations: [String: [Float]], of names: [String], in ranges: inout [String: ActivationHistogram]
     ) throws(QuantizationError) {
         for name in names {
             guard let values = activations[name] else { continue }
-            var range = ranges[name] ?? ActivationRange()
             do throws(QuantizationError) {
-                try values.withUnsafeBufferPointer { (values) throws(QuantizationError) in try range.include(values) }
+                try values.withUnsafeBufferPointer { (values) throws(QuantizationError) in
+                    try ranges[name, default: ActivationHistogram()].include(values)
+                }
             } catch {
                 throw QuantizationError("value `\(name)`: \(error)", kind: error.kind)
             }
-            ranges[name] = range
         }
     }
 

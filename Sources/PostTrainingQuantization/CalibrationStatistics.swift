@@ -6,7 +6,7 @@ import MultipointQuantization
 /// Filled by the first call; stays empty where the second moments of all layers do not fit `QuantizationOptions.momentBytes`
 /// together, and then every call calibrates.
 public final class CalibrationStatistics {
-    var ranges: [String: ActivationRange] = [:]
+    var histograms: [String: ActivationHistogram] = [:]
     /// By layer.
     var moments: [String: SecondMoment] = [:]
     /// How long the call that filled it ran until then.

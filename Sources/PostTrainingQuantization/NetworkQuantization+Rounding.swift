@@ -146,7 +146,7 @@ extension NetworkQuantization {
             }
         }
         let drift = try accumulator.finishDrift()
-        return try RoundedLayer(layer, accumulator.finish(), drift: drift, points, bits: bits, linearAlgebra, threads: threads)
+        return try RoundedLayer(layer, used(accumulator.finish()), drift: drift, points, bits: bits, linearAlgebra, threads: threads)
     }
 }
 
@@ -178,7 +178,7 @@ extension NetworkQuantization {
         var best = 0.0
         for step in low...last {
             try pack(widths(step), sensitivity, progress)
-            let found = try agreement.measure(result().network)
+            let found = try agreement.measure(result { progress(.correctingBiases, $0) }.network)
             if found >= 1 - drop { return }
             best = max(best, found)
         }

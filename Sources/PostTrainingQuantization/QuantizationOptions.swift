@@ -57,6 +57,10 @@ public struct QuantizationOptions: Hashable, Sendable {
     public var relativeEpsilon = 0.01
     /// Per channel, 1 to 255.
     public var maximumPoints = 4
+    /// Ranges of the activations' 8 bits.
+    public var activations = Activations.meanSquaredError
+    /// Whether layers' biases take up the mean of what quantization changes in their results.
+    public var correctsBias = true
     /// Pack nothing: the result is the network itself.
     public var keepsFloat = false
     /// Output positions of a layer that enter its E[x xᵀ] at most, evenly spread over the calibration.
@@ -92,6 +96,9 @@ public struct QuantizationOptions: Hashable, Sendable {
             throw QuantizationError("ladder: points with free scales are odd; codebook \(ladderFamily?.rawValue ?? "") does not go with them")
         }
         for position in [Position.inner, .first, .last] { _ = try method.baseline(position) }
+        if case .percentile(let percentile) = activations, !(percentile > 50 && percentile <= 100) {
+            throw QuantizationError("percentile: more than 50 and at most 100 expected, found \(percentile)")
+        }
         guard maximumPatches >= 1 else { throw QuantizationError("maximum patches: at least 1 expected, found \(maximumPatches)") }
         guard maximumProbes >= 1 else { throw QuantizationError("maximum probes: at least 1 expected, found \(maximumProbes)") }
         guard momentBytes >= 1 else { throw QuantizationError("moment bytes: at least 1 expected, found \(momentBytes)") }

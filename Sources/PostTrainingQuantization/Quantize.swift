@@ -7,6 +7,8 @@ import MultipointRuntime
 public enum QuantizationStage: Sendable {
     /// Running the float network.
     case calibrating
+    /// Measuring how much the network's output changes with the range of each activation.
+    case choosingRanges
     case packing
     /// Measuring how much the network's output changes with each layer.
     case probing
@@ -14,10 +16,12 @@ public enum QuantizationStage: Sendable {
     case rounding
     /// Looking for the least budget.
     case searching
+    case correctingBiases
 }
 
 /// Packs the layers of a float network: runs it on sample inputs, learns the ranges of the values that layers read and the second
-/// moments of their patches, and gives every channel as many points as its output error asks for.
+/// moments of their patches, chooses what range of each value 8 bits cover, rounds the weights as `options` say, and lets the layers'
+/// biases take up the mean of what all that changes.
 ///
 /// Layers with more than `PackedWeights.maximumRowLength` weights in a channel, and layers that no node uses, stay in float.
 /// - Parameters:
@@ -66,6 +70,8 @@ struct NetworkQuantization<Inputs: CalibrationInputs> {
     let shapes: [String: [Int]]
     /// Layers to pack, in the order of the network.
     let names: [String]
+    var histograms: [String: ActivationHistogram] = [:]
+    /// What 8 bits cover of each value.
     var ranges: [String: ActivationRange] = [:]
     var packings: [String: Packing] = [:]
     /// Biases that take up the mean of what rounding changes.
@@ -93,16 +99,27 @@ struct NetworkQuantization<Inputs: CalibrationInputs> {
         _ statistics: CalibrationStatistics?, _ progress: (QuantizationStage, Double) -> Bool
     ) throws -> QuantizedNetwork {
         if let statistics, Set(statistics.moments.keys) == Set(names) {
-            ranges = statistics.ranges
+            histograms = statistics.histograms
             for name in names {
                 if let layer = network.layers[name], let moment = statistics.moments[name] { try take(layer, moment, progress) }
             }
         } else {
             try calibrate(statistics, progress)
         }
+        ranges = try ActivationChoice(activations: options.activations).ranges(
+            histograms, probe: { try activationProbe() }, progress: { progress(.choosingRanges, $0) })
         try packRounded(progress)
-        return result()
+        return try result { progress(.correctingBiases, $0) }
     }
+
+    private func activationProbe() throws -> ActivationProbe {
+        try ActivationProbe(
+            network, calibration, results: LayerResults(network, shapes: shapes).values.values.flatMap(\.self),
+            maximumSamples: options.maximumProbes, threads: threads)
+    }
+
+    /// Without the mean where no bias takes it up: errors then count in full.
+    func used(_ moment: SecondMoment) -> SecondMoment { options.correctsBias ? moment : moment.withoutMean }
 
     private mutating func calibrate(
         _ statistics: CalibrationStatistics?, _ progress: (QuantizationStage, Double) -> Bool
@@ -110,8 +127,11 @@ struct NetworkQuantization<Inputs: CalibrationInputs> {
         let start = ContinuousClock.now
         let calibrationRun = CalibrationRun(network: network, shapes: shapes, uses: uses, threads: threads)
         let groups = try layerGroups(calibrationRun)
-        var seen: Set<String> = []
-        let ranged = names.flatMap { uses.inputs[$0] ?? [] }.filter { seen.insert($0).inserted }
+        let ranged = LayerResults(network, shapes: shapes).storedValues(uses, layers: names)
+        let energies = ChannelEnergies(network, shapes: shapes)
+        for value in ranged {
+            histograms[value] = ActivationHistogram(energies: energies[value], run: energies.channels(value).run)
+        }
         for (index, group) in groups.enumerated() {
             var accumulators: [String: SecondMomentAccumulator] = [:]
             for (layer, patches) in group {
@@ -120,10 +140,9 @@ struct NetworkQuantization<Inputs: CalibrationInputs> {
                     maximumPatches: patches, matrixMultiply: multiply)
             }
             try calibrationRun.run(
-                calibration, accumulators: &accumulators, ranges: &ranges, ranged: index == 0 ? ranged : []
+                calibration, accumulators: &accumulators, ranges: &histograms, ranged: index == 0 ? ranged : []
             ) { progress(.calibrating, (Double(index) + $0) / Double(groups.count)) }
             if groups.count == 1 {
-                statistics?.ranges = ranges
                 statistics?.duration = ContinuousClock.now - start
             }
             for (layer, _) in group {
@@ -134,12 +153,14 @@ struct NetworkQuantization<Inputs: CalibrationInputs> {
                 try take(layer, moment, progress)
             }
         }
+        if groups.count == 1 { statistics?.histograms = histograms }
     }
 
     /// Rounds or packs a layer, whose inputs are known now.
     private mutating func take(
-        _ layer: Layer, _ moment: SecondMoment, _ progress: (QuantizationStage, Double) -> Bool
+        _ layer: Layer, _ measured: SecondMoment, _ progress: (QuantizationStage, Double) -> Bool
     ) throws {
+        let moment = used(measured)
         if let found = try roundedLayer(layer, moment) {
             rounded[layer.name] = found
         } else {
@@ -201,6 +222,16 @@ struct NetworkQuantization<Inputs: CalibrationInputs> {
         }
     }
 
+    /// What the packings make, with corrected biases.
+    func result(_ progress: (Double) -> Bool) throws -> QuantizedNetwork {
+        var result = result()
+        if options.correctsBias {
+            try BiasCorrection(original: network, calibration: calibration, names: names, shapes: shapes, threads: threads)
+                .correct(&result.network, progress: progress)
+        }
+        return result
+    }
+
     func result() -> QuantizedNetwork {
         var result = network
         for (value, range) in ranges { result.quantization[value] = range.quantization }
@@ -210,7 +241,8 @@ struct NetworkQuantization<Inputs: CalibrationInputs> {
             if let bias = biases[name] { result.layers[name]?.bias = bias }
             result.layers[name]?.inputQuantization = inputQuantization(name)
         }
-        for (name, values) in outputs.values {
+        let read = Set(names.flatMap { uses.inputs[$0] ?? [] })
+        for (name, values) in outputs.values where values.allSatisfy(read.contains) {
             let wanted = Set(values.map { ranges[$0]?.quantization })
             if wanted.count == 1, let quantization = wanted.first { result.layers[name]?.outputQuantization = quantization }
         }

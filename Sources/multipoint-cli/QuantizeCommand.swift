@@ -134,6 +134,17 @@ struct QuantizeCommand: ParsableCommand {
             Measure also what every layer's output error would be at other widths, and record it in the file for `multipoint report`.
             """)
     var record = false
+    @Option(
+        help: """
+            Which range of an activation its 8 bits cover. min-max: all that the images give. percentile:P: without the outermost \
+            (100 − P) %, such as percentile:99.99. mse: the one with the least mean squared error. output-aware: the same, every \
+            channel counted as its errors reach the outputs. best: for each activation that of these which changes the outputs least.
+            """)
+    var activations: ActivationOption = ActivationOption(QuantizationOptions().activations)
+
+    @Flag(
+        inversion: .prefixedNo, help: "Let the layers' biases take up the mean of what quantization changes in their results.")
+    var biasCorrection = true
 
     @Option(help: "Threads; 0 is OMP_NUM_THREADS, or one per core.") var threads = 0
 
@@ -216,6 +227,8 @@ struct QuantizeCommand: ParsableCommand {
         options.epsilon = epsilon ?? options.epsilon
         options.relativeEpsilon = relativeEpsilon ?? (options.epsilon > 0 ? 0 : options.relativeEpsilon)
         options.maximumPoints = maxPoints ?? options.maximumPoints
+        options.activations = activations.choice
+        options.correctsBias = biasCorrection
         options.threads = threads
         options.measuresCurves = record
         return options

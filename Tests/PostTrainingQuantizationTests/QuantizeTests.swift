@@ -131,7 +131,7 @@ final class QuantizeTests: XCTestCase {
 
     func testEveryLayerIsPackedInItsWidth() throws {
         let network = Network.residual(seed: 1)
-        let result = try quantize(network, calibration: samples(network))
+        let result = try quantize(network, calibration: samples(network), options: options { $0.correctsBias = false })
         XCTAssertEqual(result.reports.map(\.name), ["stem", "depthwise", "pointwise", "grouped", "fc"])
         XCTAssertEqual(result.reports.map(\.bits), [7, 4, 4, 4, 7])
         XCTAssertEqual(result.reports.map(\.isOdd), [false, true, true, true, false])
@@ -152,14 +152,21 @@ final class QuantizeTests: XCTestCase {
     func testRangesAgainstTheFloatNetwork() throws {
         let network = Network.residual(seed: 2)
         let calibration = try samples(network)
-        let result = try quantize(network, calibration: calibration)
+        let result = try quantize(network, calibration: calibration, options: options { $0.activations = .minMax })
         let inputs = [
             "stem": "image", "depthwise": "stem.relu.out", "pointwise": "depthwise.relu.out", "grouped": "add.relu.out",
             "fc": "flatten.out",
         ]
-        var values = try activations(network, calibration, inputs.values.filter { $0 != "image" })
+        // Every value that is stored, whoever reads it; not what is fused away, nor the output.
+        let others = ["grouped.out", "pool.out"]
+        var values = try activations(network, calibration, inputs.values.filter { $0 != "image" } + others)
         values["image"] = try calibration.batch(0..<sampleCount)[0]
-        XCTAssertEqual(Set(result.network.quantization.keys), Set(inputs.values))
+        XCTAssertEqual(Set(result.network.quantization.keys), Set(inputs.values).union(others))
+        for value in others {
+            let found = try XCTUnwrap(result.network.quantization[value])
+            let (low, high) = (min(0, try XCTUnwrap(values[value]?.min())), max(0, try XCTUnwrap(values[value]?.max())))
+            XCTAssertEqual(found.scale, (high - low) / 255, accuracy: 1e-5 * found.scale)
+        }
         for (layer, value) in inputs {
             let (low, high) = (min(0, try XCTUnwrap(values[value]?.min())), max(0, try XCTUnwrap(values[value]?.max())))
             let found = try XCTUnwrap(result.network.layers[layer]?.inputQuantization)
@@ -335,7 +342,7 @@ final class QuantizeTests: XCTestCase {
         let relu = builder.node(.relu, [one], "relu")
         builder.output(builder.node(.layer("shared"), [relu], "again"))
         let calibration = try samples(builder.network)
-        let result = try quantize(builder.network, calibration: calibration)
+        let result = try quantize(builder.network, calibration: calibration, options: options { $0.activations = .minMax })
         let image = try calibration.batch(0..<sampleCount)[0]
         let after = try XCTUnwrap(activations(builder.network, calibration, ["relu.out"])["relu.out"])
         let (low, high) = (try XCTUnwrap(image.min()), max(try XCTUnwrap(image.max()), try XCTUnwrap(after.max())))
@@ -382,13 +389,13 @@ final class QuantizeTests: XCTestCase {
             fractions[stage, default: []].append(fraction)
             return true
         }
-        for stage in [QuantizationStage.calibrating, .packing] {
+        for stage in [QuantizationStage.calibrating, .packing, .correctingBiases] {
             let found = try XCTUnwrap(fractions[stage])
             XCTAssertGreaterThan(found.count, 1)
             XCTAssertEqual(found, found.sorted())
             XCTAssertEqual(found.last, 1)
         }
-        for stage in [QuantizationStage.calibrating, .packing] {
+        for stage in [QuantizationStage.calibrating, .packing, .correctingBiases] {
             XCTAssertThrowsError(try quantize(network, calibration: calibration) { now, _ in now != stage }) {
                 XCTAssertEqual(($0 as? QuantizationError)?.kind, .cancelled)
             }
@@ -421,6 +428,8 @@ final class QuantizeTests: XCTestCase {
             ({ $0.maximumPoints = 0 }, "maximum points"),
             ({ $0.epsilon = .nan }, "epsilon"), ({ $0.relativeEpsilon = -1 }, "relative epsilon"),
             ({ $0.maximumPatches = 0 }, "maximum patches"), ({ $0.momentBytes = 0 }, "moment bytes"), ({ $0.threads = -1 }, "threads"),
+            ({ $0.activations = .percentile(50) }, "percentile"), ({ $0.activations = .percentile(100.5) }, "percentile"),
+            ({ $0.activations = .percentile(.nan) }, "percentile"),
         ]
         for (change, message) in options {
             assertRefused(message) { try quantize(network, calibration: samples(network), options: self.options(change)) }
