@@ -6,8 +6,6 @@ import MultipointRuntime
 /// One pass of the float network over the calibration inputs that looks at the values that layers read.
 struct CalibrationRun {
     let network: Network
-    /// The same before some of its layers were rounded, where accumulators measure the drift.
-    var original: Network?
     /// For a batch of one.
     let shapes: [String: [Int]]
     let uses: LayerUses
@@ -41,23 +39,19 @@ struct CalibrationRun {
         let provided = Set(network.inputs.map(\.name))
         let computed = values.filter { !provided.contains($0) }
         let batch = batchSize(values, samples: inputs.sampleCount)
-        let sessions = computed.isEmpty
-            ? []
-            : try [network, original].compactMap(\.self).map {
-                try Session(network: $0.computing(computed), maximumBatch: batch, threads: threads, outputs: computed)
-            }
+        let session = computed.isEmpty
+            ? nil
+            : try Session(network: network.computing(computed), maximumBatch: batch, threads: threads, outputs: computed)
         for start in stride(from: 0, to: inputs.sampleCount, by: batch) {
             let samples = start..<min(start + batch, inputs.sampleCount)
             let arrays = try inputs.batch(samples)
             try check(arrays, samples)
-            let given = Dictionary(zip(network.inputs.map(\.name), arrays)) { first, _ in first }
-            let activations = try sessions.map { session in
-                try given.merging(zip(computed, session.run(arrays, batch: samples.count))) { _, new in new }
+            var activations = Dictionary(zip(network.inputs.map(\.name), arrays)) { first, _ in first }
+            if let session {
+                activations.merge(zip(computed, try session.run(arrays, batch: samples.count))) { _, new in new }
             }
-            try include(activations.first ?? given, of: ranged, in: &ranges)
-            try accumulate(
-                activations.first ?? given, original: original == nil ? nil : activations.last ?? given, batch: samples.count,
-                &accumulators)
+            try include(activations, of: ranged, in: &ranges)
+            try accumulate(activations, batch: samples.count, &accumulators)
             guard progress(Double(samples.upperBound) / Double(inputs.sampleCount)) else { throw QuantizationError.cancelled }
         }
     }
@@ -102,20 +96,13 @@ struct CalibrationRun {
     }
 
     private func accumulate(
-        _ activations: [String: [Float]], original: [String: [Float]]?, batch: Int,
-        _ accumulators: inout [String: SecondMomentAccumulator]
+        _ activations: [String: [Float]], batch: Int, _ accumulators: inout [String: SecondMomentAccumulator]
     ) throws {
         let shapes = network.hasFixedBatch ? shapes : try network.shapes(batch: batch)
         for (layer, values) in uses.inputs where accumulators[layer] != nil {
             for value in values {
                 guard let activation = activations[value], let shape = shapes[value] else { continue }
-                try activation.withUnsafeBufferPointer { activation in
-                    if let original = original?[value] {
-                        try original.withUnsafeBufferPointer { try accumulators[layer]?.add(activation, original: $0, shape: shape) }
-                    } else {
-                        try accumulators[layer]?.add(activation, shape: shape)
-                    }
-                }
+                try activation.withUnsafeBufferPointer { try accumulators[layer]?.add($0, shape: shape) }
             }
         }
     }

@@ -22,9 +22,26 @@ public struct QuantizationOptions: Hashable, Sendable {
     public enum Budget: Hashable, Sendable {
         case bitsPerWeight(Double)
         case bytes(Int)
+        /// The smallest that keeps the packed network's agreement with the float one on the calibration samples within this of 1.
+        /// Agreement is how often, over all places of an output, the channel with the largest value is the same.
+        case drop(Double)
+    }
+
+    /// Whether layers are rounded for the inputs that the packed layers before them give.
+    public enum Sequence: Hashable, Sendable {
+        /// If that changes the network's outputs on the calibration samples less.
+        case automatic
+        case always
+        case never
     }
 
     public var method = Method.greedy
+    /// Codebooks of the ladder; nil takes what measures best for each layer.
+    public var ladderFamily: RefinementLadder.Family?
+    /// Whether the points of a ladder have integer ratios and fold into one row. Without, every point has a scale of its own, and a
+    /// channel's further points are further rows.
+    public var foldsLadder = true
+    public var sequence = Sequence.automatic
     /// Width of a point.
     public var bits = 4
     /// Width in the layers that read a network input without another layer between, and in those whose result reaches a network
@@ -65,11 +82,16 @@ public struct QuantizationOptions: Hashable, Sendable {
             throw QuantizationError("budget: more than 0 and at most 32 bits per weight expected, found \(bits)")
         case .ladder(.bytes(let bytes)) where bytes < 1:
             throw QuantizationError("budget: at least 1 byte expected, found \(bytes)")
-        case .single(let bits) where !RefinementLadder.widths.contains(bits):
+        case .ladder(.drop(let drop)) where !(drop >= 0 && drop < 1):
+            throw QuantizationError("drop: at least 0 and less than 1 expected, found \(drop)")
+        case .single(let bits) where !RefinementLadder.odd.widths.contains(bits):
             throw QuantizationError("bits: 1 to 6 expected for a single point, found \(bits)")
         default: break
         }
         for position in [Position.inner, .first, .last] { _ = try method.baseline(position) }
+        if !foldsLadder, ladderFamily ?? .odd != .odd {
+            throw QuantizationError("ladder: points with free scales are odd; codebook \(ladderFamily?.rawValue ?? "") does not go with them")
+        }
         guard maximumPatches >= 1 else { throw QuantizationError("maximum patches: at least 1 expected, found \(maximumPatches)") }
         guard maximumProbes >= 1 else { throw QuantizationError("maximum probes: at least 1 expected, found \(maximumProbes)") }
         guard momentBytes >= 1 else { throw QuantizationError("moment bytes: at least 1 expected, found \(momentBytes)") }

@@ -10,8 +10,10 @@ public enum QuantizationStage: Sendable {
     case packing
     /// Measuring how much the network's output changes with each layer.
     case probing
-    /// Rounding layers in order, for the inputs that the layers before them give.
+    /// Rounding the layers for the inputs that the packed layers before them give.
     case rounding
+    /// Looking for the least budget.
+    case searching
 }
 
 /// Packs the layers of a float network: runs it on sample inputs, learns the ranges of the values that layers read and the second
@@ -45,8 +47,16 @@ public func quantize(
     }
 }
 
+/// The layers that `quantize` packs: those that a node uses and whose sums fit 32 bits.
+public func packableLayers(_ network: Network) -> Set<String> {
+    let uses = LayerUses(network)
+    return Set(network.layerOrder.filter {
+        uses.inputs[$0] != nil && (network.layers[$0]?.rowLength ?? .max) <= PackedWeights.maximumRowLength
+    })
+}
+
 /// The state of one call of `quantize`.
-private struct NetworkQuantization<Inputs: CalibrationInputs> {
+struct NetworkQuantization<Inputs: CalibrationInputs> {
     let network: Network
     let calibration: Inputs
     let options: QuantizationOptions
@@ -75,9 +85,8 @@ private struct NetworkQuantization<Inputs: CalibrationInputs> {
         let uses = LayerUses(network)
         self.uses = uses
         shapes = try network.shapes(batch: 1)
-        names = network.layerOrder.filter {
-            uses.inputs[$0] != nil && (network.layers[$0]?.rowLength ?? .max) <= PackedWeights.maximumRowLength
-        }
+        let packable = packableLayers(network)
+        names = network.layerOrder.filter(packable.contains)
     }
 
     mutating func run(
@@ -131,8 +140,8 @@ private struct NetworkQuantization<Inputs: CalibrationInputs> {
     private mutating func take(
         _ layer: Layer, _ moment: SecondMoment, _ progress: (QuantizationStage, Double) -> Bool
     ) throws {
-        if let widths = options.method.widths {
-            rounded[layer.name] = try RoundedLayer(layer, moment, widths: widths, linearAlgebra, threads: threads)
+        if let found = try roundedLayer(layer, moment) {
+            rounded[layer.name] = found
         } else {
             packings[layer.name] = try pack(layer, moment)
         }
@@ -147,7 +156,7 @@ private struct NetworkQuantization<Inputs: CalibrationInputs> {
         guard progress(.packing, Double(done) / Double(names.count)) else { throw QuantizationError.cancelled }
     }
 
-    private func multiply(_ product: MatrixProduct) throws {
+    func multiply(_ product: MatrixProduct) throws {
         try BlockedProduct.multiply(product, threads: threads)
     }
 
@@ -192,55 +201,7 @@ private struct NetworkQuantization<Inputs: CalibrationInputs> {
         }
     }
 
-    /// Chooses a width for every channel of the rounded layers.
-    private mutating func packRounded(_ progress: (QuantizationStage, Double) -> Bool) throws {
-        var widths: [String: [Int]] = [:]
-        switch options.method {
-        case .greedy, .nearest, .subset: return
-        case .single(let bits): widths = rounded.mapValues { [Int](repeating: bits, count: $0.channels) }
-        case .ladder(let budget):
-            let sensitivity = try OutputSensitivity(
-                network, calibration, maximumSamples: options.maximumProbes, threads: threads)
-            let allocation = LayerAllocation(network: network, names: names, layers: rounded, sensitivity: sensitivity)
-            widths = try allocation.widths(budget: budget) { progress(.probing, $0) }
-        }
-        try roundInOrder(widths) { progress(.rounding, $0) }
-        for (name, layer) in rounded {
-            do {
-                packings[name] = try layer.packing(widths[name] ?? [])
-                biases[name] = network.layers[name].map { layer.bias($0, widths[name] ?? []) }
-            } catch {
-                throw QuantizationError("layer `\(name)`: \(error)", kind: error.kind)
-            }
-        }
-    }
-
-    /// Rounds the layers once more, now with the inputs that the rounded layers before them give.
-    private mutating func roundInOrder(_ widths: [String: [Int]], _ progress: (Double) -> Bool) throws {
-        var current = network
-        let count = Double(uses.order.count)
-        for (index, name) in uses.order.enumerated() {
-            guard let layer = network.layers[name], let bits = widths[name] else { continue }
-            let run = CalibrationRun(network: current, original: network, shapes: shapes, uses: uses, threads: threads)
-            let positions = try run.positions(layer, samples: calibration.sampleCount)
-            var accumulators = [
-                name: try SecondMomentAccumulator(
-                    layer: layer, expectedPositions: positions, maximumPatches: options.maximumPatches, measuresDrift: true,
-                    matrixMultiply: multiply)
-            ]
-            try run.run(calibration, accumulators: &accumulators, ranges: &ranges, ranged: []) {
-                progress((Double(index) + 0.5 * $0) / count)
-            }
-            guard var accumulator = accumulators.removeValue(forKey: name) else { continue }
-            let drift = try accumulator.finishDrift()
-            let again = try RoundedLayer(
-                layer, accumulator.finish(), drift: drift, bits: bits, linearAlgebra, threads: threads)
-            rounded[name] = again
-            current.layers[name] = again.applied(to: layer, bits)
-        }
-    }
-
-    private func result() -> QuantizedNetwork {
+    func result() -> QuantizedNetwork {
         var result = network
         for (value, range) in ranges { result.quantization[value] = range.quantization }
         let outputs = LayerResults(network, shapes: shapes)

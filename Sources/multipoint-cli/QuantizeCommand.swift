@@ -26,7 +26,18 @@ struct QuantizeCommand: ParsableCommand {
             case .subset: .subset
             }
         }
+
+        var ladderFamily: RefinementLadder.Family {
+            switch self {
+            case .odd: .odd
+            case .uniform: .zero
+            case .subset: .subset
+            }
+        }
     }
+
+    enum LadderScales: String, CaseIterable, ExpressibleByArgument { case integer, free }
+    enum Sequence: String, CaseIterable, ExpressibleByArgument { case automatic, always, never }
 
     @Argument(help: "The trained network.", completion: .file(extensions: ["onnx"]))
     var model: String
@@ -53,6 +64,30 @@ struct QuantizeCommand: ParsableCommand {
     @Option(help: "ladder: bits per weight of all packed layers; scales, codebooks and numbers of points counted. Default: 4.25.")
     var budget: Double?
 
+    @Option(help: "ladder: instead of --budget, size of the packed file at most, for example 800kB or 3MB (1 kB is 1000 bytes).")
+    var size: ByteCount?
+
+    @Option(
+        help: """
+            ladder: instead of --budget, the smallest file whose agreement with the float network on the calibration images (how often \
+            the largest of an output's channels is the same) is within this of 1, for example 0.005.
+            """)
+    var maxDrop: Double?
+
+    @Option(
+        help: """
+            ladder: how the scales of a channel's points relate. integer: in integer ratios, so that they run as one row. free: each for \
+            itself; further points run as further rows.
+            """)
+    var ladder: LadderScales?
+
+    @Option(
+        help: """
+            ladder, single: round layers for the inputs that the packed layers before them give: if that measures better, always or \
+            never. Default: automatic.
+            """)
+    var sequential: Sequence?
+
     @Option(
         help: """
             Bits of a point: greedy 1 to 8, single 1 to 6, nearest 2 to 8, subset 2 to 4. Default: \(QuantizationOptions().bits).
@@ -75,9 +110,9 @@ struct QuantizeCommand: ParsableCommand {
 
     @Option(
         help: """
-            greedy: values of a point: odd integers (1 to 6 bits), all from −Q to Q (2 to 8 bits), or the subset of sums of two powers of \
-            two that suits the layer best (2 to 4 bits; layers at the input and output take all from −Q to Q). Default: odd \
-            where possible.
+            Values of a point: odd integers, all integers of a range (with a 0), or the subset of sums of two powers of two that suits \
+            the layer best. ladder: default is what measures best for each layer. greedy: odd has 1 to 6 bits, uniform 2 to 8, subset 2 \
+            to 4 (layers at the input and output are uniform then); default is odd where possible.
             """)
     var codebook: CodebookFamily?
 
@@ -111,6 +146,9 @@ struct QuantizeCommand: ParsableCommand {
         if let stranger = strangers.first {
             throw ValidationError("\(stranger) does not go with --method \(chosenMethod.rawValue)")
         }
+        if [budget != nil, size != nil, maxDrop != nil].count(where: { $0 }) > 1 {
+            throw ValidationError("of --budget, --size and --max-drop at most one is expected")
+        }
         if chosenMethod != .float && calibration.isEmpty {
             throw ValidationError("Missing expected argument '--calibration <calibration>'")
         }
@@ -124,11 +162,12 @@ struct QuantizeCommand: ParsableCommand {
     /// Options that belong to some of the methods and are given.
     private var givenOptions: [(name: String, methods: [Method])] {
         let all: [(String, Bool, [Method])] = [
-            ("--budget", budget != nil, [.ladder]), ("--bits", bits != nil, [.greedy, .single, .nearest, .subset]),
+            ("--budget", budget != nil, [.ladder]), ("--size", size != nil, [.ladder]), ("--max-drop", maxDrop != nil, [.ladder]),
+            ("--ladder", ladder != nil, [.ladder]), ("--sequential", sequential != nil, [.ladder, .single]), ("--bits", bits != nil, [.greedy, .single, .nearest, .subset]),
             ("--first-bits", firstBits != nil, [.greedy, .nearest, .subset]),
             ("--last-bits", lastBits != nil, [.greedy, .nearest, .subset]),
             ("--channel-scales", channelScales != nil, [.nearest]), ("--all-layers", allLayers, [.subset]),
-            ("--codebook", codebook != nil, [.greedy]), ("--epsilon", epsilon != nil, [.greedy]),
+            ("--codebook", codebook != nil, [.ladder, .greedy]), ("--epsilon", epsilon != nil, [.greedy]),
             ("--relative-epsilon", relativeEpsilon != nil, [.greedy]), ("--max-points", maxPoints != nil, [.greedy]),
         ]
         return all.filter(\.1).map { ($0.0, $0.2) }
@@ -147,7 +186,10 @@ struct QuantizeCommand: ParsableCommand {
     var options: QuantizationOptions {
         var options = QuantizationOptions()
         switch chosenMethod {
-        case .ladder: options.method = .ladder(.bitsPerWeight(budget ?? 4.25))
+        case .ladder:
+            options.method = .ladder(maxDrop.map { .drop($0) } ?? .bitsPerWeight(budget ?? 4.25))
+            options.ladderFamily = codebook?.ladderFamily
+            options.foldsLadder = ladder != .free
         case .single: options.method = .single(bits: bits ?? options.bits)
         case .greedy: break
         case .nearest:
@@ -164,7 +206,12 @@ struct QuantizeCommand: ParsableCommand {
         options.bits = chosenMethod == .greedy ? bits ?? options.bits : options.bits
         options.firstBits = firstBits ?? options.firstBits
         options.lastBits = lastBits ?? options.lastBits
-        options.codebook = codebook?.family
+        options.codebook = chosenMethod == .greedy ? codebook?.family : nil
+        switch sequential {
+        case .automatic, nil: options.sequence = .automatic
+        case .always: options.sequence = .always
+        case .never: options.sequence = .never
+        }
         options.epsilon = epsilon ?? options.epsilon
         options.relativeEpsilon = relativeEpsilon ?? (options.epsilon > 0 ? 0 : options.relativeEpsilon)
         options.maximumPoints = maxPoints ?? options.maximumPoints
@@ -173,9 +220,24 @@ struct QuantizeCommand: ParsableCommand {
         return options
     }
 
+    /// The options, with a file size turned into what is left of it for the layers that are packed.
+    private func options(for network: Network) throws -> QuantizationOptions {
+        var options = options
+        guard let size else { return options }
+        let overhead = try PackedFile.overhead(of: network, packing: packableLayers(network), producer: producer)
+        guard size.bytes > overhead else {
+            throw CommandError("--size \(size.bytes) bytes: the file takes \(overhead) bytes without any weights")
+        }
+        options.method = .ladder(.bytes(size.bytes - overhead))
+        return options
+    }
+
+    private var producer: String { "multipoint \(MultipointCommand.version)" }
+
     func run() throws {
         try requireWritable(output)
         let network = try ModelFile.readNetwork(onnx: model)
+        let options = try options(for: network)
         var images = NetworkInputs(network)
         if !calibration.isEmpty {
             images = try NetworkInputs(network, paths: calibration, preprocessing.preprocessing)
@@ -188,6 +250,9 @@ struct QuantizeCommand: ParsableCommand {
         }
         progress.clear()
         let file = PackedFile(result, method: options.method)
+        if let size, case let bytes = try file.encoded().count, bytes > size.bytes {
+            throw CommandError("--size \(size.bytes) bytes: the file came to \(bytes) bytes")
+        }
         try file.write(to: output)
         let summary = ModelSummary(file, path: output, byteCount: try byteCount(ofFile: output))
         print(json ? try jsonText(summary) : summary.text)

@@ -133,13 +133,13 @@ final class QuantizeTests: XCTestCase {
         let network = Network.residual(seed: 1)
         let result = try quantize(network, calibration: samples(network))
         XCTAssertEqual(result.reports.map(\.name), ["stem", "depthwise", "pointwise", "grouped", "fc"])
-        XCTAssertEqual(result.reports.map(\.codebook?.bits), [7, 4, 4, 4, 7])
-        XCTAssertEqual(result.reports.map(\.codebook?.family), [.uniform, .odd, .odd, .odd, .uniform])
+        XCTAssertEqual(result.reports.map(\.bits), [7, 4, 4, 4, 7])
+        XCTAssertEqual(result.reports.map(\.isOdd), [false, true, true, true, false])
         for report in result.reports {
             let layer = try XCTUnwrap(result.network.layers[report.name])
             guard case .packed(let packed) = layer.weights else { return XCTFail("\(report.name) is not packed") }
             try layer.validate()
-            XCTAssertEqual(packed.levels.first?.codebook, report.codebook?.values)
+            XCTAssertEqual(packed.levels.first?.codebook, report.codebook)
             XCTAssertEqual(report.channelsByPoints.reduce(0, +), layer.channels)
             for (points, channels) in report.channelsByPoints.enumerated() {
                 XCTAssertEqual(packed.points.count(where: { Int($0) == points }), channels)
@@ -294,8 +294,8 @@ final class QuantizeTests: XCTestCase {
         let reports = try quantize(
             builder.network, calibration: samples(builder.network),
             options: options { ($0.bits, $0.firstBits, $0.lastBits, $0.codebook) = (3, 6, 8, .odd) }).reports
-        XCTAssertEqual(reports.map(\.codebook?.bits), [6, 3, 8, 8, 8])
-        XCTAssertEqual(reports.map(\.codebook?.family), [.odd, .odd, .uniform, .uniform, .uniform])
+        XCTAssertEqual(reports.map(\.bits), [6, 3, 8, 8, 8])
+        XCTAssertEqual(reports.map(\.isOdd), [true, true, false, false, false])
     }
 
     /// Inner layers get subsets of their own, which run as any other codebook does; the first and the last one are uniform.
@@ -307,13 +307,12 @@ final class QuantizeTests: XCTestCase {
             let result = try quantize(
                 network, calibration: calibration,
                 options: options { ($0.codebook, $0.bits, $0.maximumPoints, $0.relativeEpsilon) = (.subset, bits, points, 0) })
-            XCTAssertEqual(result.reports.map(\.codebook?.family), [.uniform, .subset, .subset, .subset, .uniform])
-            XCTAssertEqual(result.reports.map(\.codebook?.bits), [7, bits, bits, bits, 7])
+            XCTAssertEqual(result.reports.map(\.bits), [7, bits, bits, bits, 7])
             for report in result.reports {
                 guard case .packed(let packed)? = result.network.layers[report.name]?.weights else { return XCTFail(report.name) }
                 XCTAssertEqual(packed.levels.count, points)
-                XCTAssertEqual(packed.levels.first?.codebook, report.codebook?.values)
-                guard report.codebook?.family == .subset else { continue }
+                XCTAssertEqual(packed.levels.first?.codebook, report.codebook)
+                guard !report.isUniform else { continue }
                 // Few enough bits for one row a point.
                 XCTAssertEqual(LayerRows(packed).count, points * packed.channels)
             }
@@ -325,7 +324,8 @@ final class QuantizeTests: XCTestCase {
         let narrow = try quantize(
             network, calibration: calibration,
             options: options { ($0.codebook, $0.bits, $0.firstBits, $0.lastBits) = (.subset, 2, 1, 4) })
-        XCTAssertEqual(narrow.reports.map(\.codebook?.family), [.odd, .subset, .subset, .subset, .uniform])
+        XCTAssertEqual(narrow.reports.map(\.isUniform), [false, false, false, false, true])
+        XCTAssertEqual(narrow.reports[0].codebook, [-1, 1])
     }
 
     /// Two nodes that share a layer: its range covers both inputs.
@@ -446,5 +446,16 @@ final class QuantizeTests: XCTestCase {
         XCTAssertThrowsError(try quantize(network, calibration: samples(network))) {
             XCTAssertTrue("\($0)".contains("value `stem.relu.out`"), "\($0)")
         }
+    }
+}
+
+extension LayerReport {
+    fileprivate var bits: Int? { codebook?.count.trailingZeroBitCount }
+    fileprivate var isOdd: Bool { codebook?.allSatisfy { $0 & 1 != 0 } ?? false }
+    /// −Q, …, Q and a spare 0.
+    fileprivate var isUniform: Bool {
+        guard let codebook else { return false }
+        let largest = Int(codebook.max() ?? 0)
+        return codebook == (-largest...largest).map { Int8($0) } + [0]
     }
 }
