@@ -10,7 +10,8 @@ private nonisolated(unsafe) var signalPipe: Int32 = -1
 /// From here on SIGINT and SIGTERM remove the files that are being written, leave what was there, and end the process with
 /// status 128 + signal (130, 143). A signal that the process was started to ignore (`nohup`, a script's background job) stays ignored.
 ///
-/// The handler itself only writes a byte: a thread does what handlers may not.
+/// The handler itself only writes a byte: a thread does what handlers may not. It does not run on the threads that compute: they
+/// block the signals, because interrupting oneDNN's sgemm with a handler has been seen to corrupt the heap.
 func endCleanlyOnSignals() {
     var ends: [Int32] = [-1, -1]
     guard pipe(&ends) == 0 else { return }
@@ -27,6 +28,11 @@ func endCleanlyOnSignals() {
     guard status == 0 else { return }
     pthread_detach(thread)
     for signal in endingSignals { installHandler(signal) }
+    // Threads that are made later inherit this; the one above was made before.
+    var blocked = sigset_t()
+    sigemptyset(&blocked)
+    for signal in endingSignals { sigaddset(&blocked, signal) }
+    pthread_sigmask(SIG_BLOCK, &blocked, nil)
 }
 
 private func installHandler(_ signal: Int32) {

@@ -8,12 +8,17 @@ extension QuantizationRecord {
             report.curves.flatMap { $0.nearest.isEmpty ? nil : (name: report.name, curves: $0) }
         }
         guard let first = measured.first?.curves else { return nil }
+        // Layers may have widths of their own; what all of them have can be compared.
+        let common = first.rounded.map(\.bits).filter { bits in
+            bits > 0 && measured.allSatisfy { $0.curves.rounded.contains { $0.bits == bits } }
+        }
         self.init(
-            method: method.text, nearestBits: first.nearest.map(\.bits), roundedBits: first.rounded.map(\.bits),
+            method: method.text, nearestBits: first.nearest.map(\.bits), roundedBits: common,
             layers: Dictionary(
                 measured.map { name, curves in
                     (name, LayerErrors(
-                        nearest: curves.nearest.map(\.relativeError), rounded: curves.rounded.map(\.relativeError)))
+                        nearest: curves.nearest.map(\.relativeError),
+                        rounded: curves.rounded.filter { common.contains($0.bits) }.map(\.relativeError)))
                 },
                 uniquingKeysWith: { first, _ in first }))
     }
@@ -26,7 +31,7 @@ extension QuantizationOptions.Method {
         case .greedy: "greedy points"
         case .ladder(.bitsPerWeight(let bits)): "ladder, \(bits) bits per weight"
         case .ladder(.bytes(let bytes)): "ladder, \(bytes) bytes"
-        case .ladder(.drop(let drop)): "ladder, agreement within \(drop)"
+        case .ladder(.drop(let drop)): "ladder, agreement within \(drop) of 1"
         case .single(let bits): "single \(bits)-bit points"
         case .nearest(let bits, .maximum, _): "nearest rounding to \(bits) bits, largest weight kept"
         case .nearest(let bits, .meanSquaredError, _): "nearest rounding to \(bits) bits, best scales"
