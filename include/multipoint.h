@@ -531,7 +531,10 @@ typedef struct multipoint_packing multipoint_packing;
 typedef enum multipoint_codebook {
     MULTIPOINT_CODEBOOK_DEFAULT = 0, /**< odd up to 6 bits, uniform above */
     MULTIPOINT_CODEBOOK_ODD = 1,     /**< -(2^b - 1), ..., -3, -1, 1, 3, ..., 2^b - 1; 1 to 6 bits */
-    MULTIPOINT_CODEBOOK_UNIFORM = 2  /**< -(2^(b-1) - 1), ..., -1, 0, 1, ..., 2^(b-1) - 1; 2 to 8 bits */
+    MULTIPOINT_CODEBOOK_UNIFORM = 2, /**< -(2^(b-1) - 1), ..., -1, 0, 1, ..., 2^(b-1) - 1; 2 to 8 bits */
+    /** Of the magnitudes that are sums of two powers of two, those that suit the matrix best (Oh, Sim, Kim, Lee: "Non-uniform
+     *  Step Size Quantization for Accurate Post-training Quantization", ECCV 2022); 2 to 4 bits. */
+    MULTIPOINT_CODEBOOK_SUBSET = 3
 } multipoint_codebook;
 
 /** Zero-initialise, set struct_size. */

@@ -47,6 +47,7 @@ extension multipoint_packing_options {
         case MULTIPOINT_CODEBOOK_DEFAULT: family = nil
         case MULTIPOINT_CODEBOOK_ODD: family = .odd
         case MULTIPOINT_CODEBOOK_UNIFORM: family = .uniform
+        case MULTIPOINT_CODEBOOK_SUBSET: family = .subset
         default: throw .invalid("`codebook` is \(codebook.rawValue); a multipoint_codebook is expected")
         }
         return PackingOptions(

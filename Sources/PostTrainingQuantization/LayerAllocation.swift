@@ -39,6 +39,11 @@ struct LayerAllocation<Inputs: CalibrationInputs> {
     /// Weights of all the layers.
     var weightCount: Int { layers.values.reduce(0) { $0 + $1.channels * $1.rowLength } }
 
+    /// With every channel at its layer's largest width.
+    var largestByteCount: Int {
+        layers.values.reduce(0) { $0 + $1.byteCount([Int](repeating: $1.widths.last ?? 0, count: $1.channels)) }
+    }
+
     private mutating func measure(at widths: [String: [Int]], progress: (Double) -> Bool) throws {
         var probed: [String: [Int]] = [:]
         for name in names {

@@ -152,7 +152,8 @@ extension NetworkQuantization {
 
 /// The least budget for a permitted drop in agreement.
 extension NetworkQuantization {
-    private static var budgets: ClosedRange<Double> { 2...6.25 }
+    /// In bits per weight.
+    private static var leastBudget: Double { 2 }
     private static var budgetStep: Double { 0.125 }
 
     private mutating func pack(
@@ -161,10 +162,11 @@ extension NetworkQuantization {
     ) throws {
         let agreement = try OutputAgreement(network, calibration, threads: threads)
         func widths(_ step: Int) throws -> [String: [Int]] {
-            let bits = Self.budgets.lowerBound + Double(step) * Self.budgetStep
+            let bits = Self.leastBudget + Double(step) * Self.budgetStep
             return try allocation.widths(within: Int(bits * Double(allocation.weightCount) / 8), orLeast: true)
         }
-        let last = Int((Self.budgets.upperBound - Self.budgets.lowerBound) / Self.budgetStep)
+        let most = Double(allocation.largestByteCount) * 8 / Double(max(1, allocation.weightCount))
+        let last = Int(max(0, (most - Self.leastBudget) / Self.budgetStep) + 1)
         // Agreement is nearly monotonous in the bits, so halving finds about the least budget that keeps it.
         var (low, high) = (0, last)
         while low < high {
@@ -183,6 +185,6 @@ extension NetworkQuantization {
             best = max(best, found)
         }
         throw QuantizationError(
-            "drop: agreement of at least \(1 - drop) with the float network asked for, found \(best) with \(Self.budgets.upperBound) bits per weight")
+            "drop: agreement of at least \(1 - drop) with the float network asked for, found \(best) with \(most) bits per weight")
     }
 }

@@ -173,7 +173,8 @@ static void test_refused_options(void) {
     REFUSED(options.bits = 9, "bits");
     REFUSED((options.bits = 7, options.codebook = MULTIPOINT_CODEBOOK_ODD), "bits");
     REFUSED((options.bits = 1, options.codebook = MULTIPOINT_CODEBOOK_UNIFORM), "bits");
-    REFUSED(options.codebook = (multipoint_codebook)3, "codebook");
+    REFUSED((options.bits = 5, options.codebook = MULTIPOINT_CODEBOOK_SUBSET), "bits");
+    REFUSED(options.codebook = (multipoint_codebook)4, "codebook");
     REFUSED(options.maximum_points = -1, "maximum");
     REFUSED(options.maximum_points = 256, "maximum");
     REFUSED(options.maximum_points = INT_MIN, "maximum");

@@ -496,6 +496,20 @@ def test_packing_reduces_the_error_with_every_point(rng, bits, codebook):
     assert errors[0][3] == 0
 
 
+@pytest.mark.parametrize("bits", [2, 3, 4])
+def test_packing_into_subsets_of_sums_of_two_powers(rng, bits):
+    """Magnitudes come from the published universal set, in lowest terms."""
+    matrix = rng.standard_t(3, (12, 60)).astype(np.float32)
+    packing = multipoint.pack(matrix, bits, codebook="subset")
+    magnitudes = np.unique(np.abs(packing.codebooks[0]))
+    assert len(packing.codebooks[0]) == 2**bits and (np.sort(-packing.codebooks[0]) == np.sort(packing.codebooks[0])).all()
+    universal = {16 * (p + r) for p in (1, 1 / 2, 1 / 8, 0) for r in (1, 1 / 4, 1 / 16, 0)}
+    assert np.gcd.reduce(magnitudes.astype(int)) == 1
+    assert any(all(m * unit in universal for m in magnitudes.tolist()) for unit in range(1, 33))
+    odd = multipoint.pack(matrix, bits, codebook="odd")
+    assert packing.errors.sum() < odd.errors.sum(), "weights with long tails suit a subset"
+
+
 def test_packing_stops_at_epsilon(rng):
     matrix = rng.normal(0, 1, (40, 50)).astype(np.float32)
     matrix[:20] *= 0.01

@@ -14,7 +14,7 @@ from ._library import make
 from ._tensors import constant_array, pointer
 from .weights import PackedWeights, unpack_codes
 
-_CODEBOOKS = {"default": 0, "odd": 1, "uniform": 2}
+_CODEBOOKS = {"default": 0, "odd": 1, "uniform": 2, "subset": 3}
 
 
 class Packing(PackedWeights):
@@ -42,7 +42,8 @@ def pack(
     Args:
         matrix: [channels, row_length], finite. Flatten the weights of a convolution to (out, -1) first.
         bits: width of a point, 1 to 8.
-        codebook: "odd" (1 to 6 bits), "uniform" (2 to 8 bits) or "default" (odd up to 6 bits, uniform above).
+        codebook: "odd" (1 to 6 bits), "uniform" (2 to 8 bits), "subset" (of the sums of two powers of two, chosen for the
+            matrix; 2 to 4 bits) or "default" (odd up to 6 bits, uniform above).
         maximum_points: per channel, 1 to 255.
         epsilon: add points to a channel while its output error is above this.
         relative_epsilon: and above this times the channel's output power. A rule of 0 does not count; with both 0 every
