@@ -18,6 +18,8 @@ struct CompareCommand: ParsableCommand {
               subset:BITS:all                 the same, subsets in all layers
               single:BITS                     one output-aware point
               ladder:BITS-PER-WEIGHT          refinement ladder in a budget
+              ladder:BITS:odd|uniform|subset  the same, all layers of a family
+              ladder:BITS:free                points with free scales
 
             max: a channel's largest weight becomes the largest integer; mse (default): the scale with the least squared error. Ends: \
             layers that read the input or give the output.

@@ -90,9 +90,20 @@ private struct EntryForm: Sendable {
             Int(parts[0]).map { method(.single(bits: $0)) }
         },
         EntryForm(
-            name: "ladder", usage: "ladder:BITS-PER-WEIGHT", example: "ladder:3.5", minimumParts: 2, maximumParts: 2
+            name: "ladder", usage: "ladder:BITS-PER-WEIGHT[:odd|uniform|subset|free]", example: "ladder:3.5", minimumParts: 2,
+            maximumParts: 3
         ) { parts in
-            Double(parts[0]).map { method(.ladder(.bitsPerWeight($0))) }
+            guard let bits = Double(parts[0]) else { return nil }
+            var options = method(.ladder(.bitsPerWeight(bits)))
+            switch parts.dropFirst().first {
+            case nil: break
+            case "odd": options.ladderFamily = .odd
+            case "uniform": options.ladderFamily = .zero
+            case "subset": options.ladderFamily = .subset
+            case "free": options.foldsLadder = false
+            default: return nil
+            }
+            return options
         },
     ]
 
