@@ -31,7 +31,7 @@ let modules: [Target] = [
     .executableTarget(
         name: "multipoint-cli",
         dependencies: [
-            "CMultipoint", "COpenBLAS", "MultipointGraph", "ONNXImport", "MultipointQuantization", "MultipointFormat",
+            "CMultipoint", "COpenBLAS", "DNNL", "MultipointGraph", "ONNXImport", "MultipointQuantization", "MultipointFormat",
             "MultipointRuntime", "PostTrainingQuantization", .product(name: "ArgumentParser", package: "swift-argument-parser"),
         ]),
 ]

@@ -12,6 +12,9 @@ public final class Session {
     private var executions: [ProgramInterface: Execution] = [:]
     private var arena: AlignedBuffer
     private let largest: Program
+    /// Whether runs are timed step by step. A session that is not profiled pays one comparison per run.
+    public private(set) var isProfiling = false
+    private var profiled: (batch: Int, execution: Execution, times: StepTimes)?
 
     /// Compiles the largest batch.
     /// - Parameters:
@@ -71,6 +74,7 @@ public final class Session {
     ) throws {
         try requireThreads(threads)
         let execution = try self.execution(batch: batch, inputs, outputs)
+        if isProfiling { beginProfile(execution, batch: batch) }
         try withUnsafeTemporaryAllocation(of: UnsafeMutableRawPointer.self, capacity: inputs.count + outputs.count) { externals in
             for (index, tensor) in inputs.enumerated() { externals.initializeElement(at: index, to: tensor.data) }
             for (index, tensor) in outputs.enumerated() { externals.initializeElement(at: inputs.count + index, to: tensor.data) }
@@ -103,6 +107,40 @@ public final class Session {
         }
         if allDense { lastExecution = (batch, execution) }
         return execution
+    }
+}
+
+// MARK: profile
+
+extension Session {
+    /// Times every step of the runs that follow, and forgets earlier ones.
+    public func startProfiling() {
+        stopProfiling()
+        profiled = nil
+        isProfiling = true
+    }
+
+    /// Runs are timed no more; the profile stays readable.
+    public func stopProfiling() {
+        profiled?.execution.times = nil
+        isProfiling = false
+    }
+
+    /// A program of other steps starts a new profile: times of different batch sizes do not add up.
+    private func beginProfile(_ execution: Execution, batch: Int) {
+        if let profiled, profiled.execution === execution { return }
+        profiled?.execution.times = nil
+        let times = StepTimes(stepCount: execution.program.steps.count)
+        execution.times = times
+        profiled = (batch, execution, times)
+    }
+
+    /// Nil before the first run since `startProfiling`.
+    public var profile: SessionProfile? {
+        guard let (batch, execution, times) = profiled, let shapes = try? prepared.network.shapes(batch: batch) else { return nil }
+        let names = prepared.network.inputs.map(\.name) + outputNames
+        let externals = names.map { (shapes[$0].flatMap(elementCount(of:)) ?? 0) * ElementType.float32.byteCount }
+        return SessionProfile(execution.program, times, batch: batch, externalByteCounts: externals)
     }
 }
 

@@ -7,7 +7,7 @@ struct MultipointCommand: ParsableCommand {
         commandName: "multipoint",
         abstract: "Convolutional networks with multipoint-packed weights: short sums of scaled low-bit vectors.",
         version: version,
-        subcommands: [QuantizeCommand.self, InspectCommand.self, RunCommand.self, EvaluateCommand.self])
+        subcommands: [QuantizeCommand.self, InspectCommand.self, RunCommand.self, EvaluateCommand.self, BenchCommand.self])
 
     static var version: String { "\(MULTIPOINT_VERSION_MAJOR).\(MULTIPOINT_VERSION_MINOR).\(MULTIPOINT_VERSION_PATCH)" }
 }

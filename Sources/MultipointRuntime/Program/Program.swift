@@ -27,6 +27,9 @@ protocol Step: Sendable {
     /// oneDNN's implementation name, or a word for our own.
     var implementation: String { get }
     var buffers: [BufferID] { get }
+    var kind: StepKind { get }
+    /// Multiplications and additions of a layer's product; 0 for every other step.
+    var operations: Int { get }
     func bound() throws -> any BoundStep
 }
 
