@@ -60,6 +60,9 @@ public final class Session {
     /// Bytes of activations, conversions and scratchpads for the largest batch.
     public var arenaByteCount: Int { arena.byteCount }
 
+    /// Bytes of weights and biases that a run of the largest batch reads.
+    public var weightByteCount: Int { largest.constantByteCount }
+
     /// What a run of the largest batch does, in order.
     public var steps: [(name: String, operation: String, implementation: String)] {
         largest.steps.map { ($0.name, $0.operation, $0.implementation) }

@@ -38,6 +38,13 @@ extension QuantizeStep { var kind: StepKind { .conversion } }
 extension CopyBytesStep { var kind: StepKind { .conversion } }
 
 extension Program {
+    /// Bytes of what does not change from run to run, counted once where several steps read it.
+    var constantByteCount: Int {
+        var buffers: [ObjectIdentifier: Int] = [:]
+        for case .constant(let buffer) in self.buffers { buffers[ObjectIdentifier(buffer)] = buffer.byteCount }
+        return buffers.values.reduce(0, +)
+    }
+
     /// Bytes of the tensors that a step reads and writes.
     /// - Parameter externals: bytes of the caller's tensors, by external number.
     func byteCount(of step: any Step, externals: [Int]) -> Int {
