@@ -24,6 +24,10 @@ public struct LayerRows: Sendable {
     public var extraCount: Int { count - channelCount }
     /// Rows of the channel that has most.
     public let depth: Int
+    /// Σ q of each row.
+    let sums: [Int32]
+    /// The largest Σ |q| of all rows.
+    let largestMagnitude: Int
 
     public init(_ packed: PackedWeights) {
         var collector = RowCollector(packed)
@@ -33,6 +37,11 @@ public struct LayerRows: Sendable {
         (values, scales, channels) = collector.arranged()
         foldedCount = collector.foldedCount
         depth = collector.rowsOfChannel.max() ?? 1
+        let (values, length) = (values, rowLength)
+        largestMagnitude = scales.indices.reduce(0) { largest, row in
+            max(largest, values[(row * length)..<((row + 1) * length)].reduce(0) { $0 + abs(Int($1)) })
+        }
+        sums = scales.indices.map { row in values[(row * length)..<((row + 1) * length)].reduce(0) { $0 &+ Int32($1) } }
     }
 }
 
