@@ -43,7 +43,7 @@ let tests: [Target] = [
     .testTarget(name: "MultipointQuantizationTests", dependencies: ["MultipointQuantization"]),
     .testTarget(name: "MultipointFormatTests", dependencies: ["MultipointFormat"]),
     .testTarget(name: "DNNLTests", dependencies: ["DNNL"]),
-    .testTarget(name: "MultipointRuntimeTests", dependencies: ["MultipointRuntime"]),
+    .testTarget(name: "MultipointRuntimeTests", dependencies: ["MultipointRuntime", "CElementwise"]),
     .testTarget(
         name: "PostTrainingQuantizationTests",
         dependencies: ["PostTrainingQuantization", "MultipointRuntime", "MultipointGraph"]),

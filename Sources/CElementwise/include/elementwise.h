@@ -1,4 +1,4 @@
-/* Loops over elements, compiled for several instruction sets; the machine's widest is chosen when the library is loaded. Every version
+/* Loops over elements, compiled for several instruction sets, of which the machine's widest is chosen. Every version
  * computes the same operations in the same order, so results do not depend on the machine. Nothing is allocated. */
 #ifndef MULTIPOINT_ELEMENTWISE_H
 #define MULTIPOINT_ELEMENTWISE_H
@@ -23,20 +23,30 @@ void multipoint_quantize_planes(const void *source, size_t plane, uint8_t *desti
 /* destination[i] = table[source[i]]; in place is allowed. */
 void multipoint_look_up(const uint8_t table[256], const uint8_t *source, uint8_t *destination, size_t count);
 
+/* Extra rows of some of 16 neighbouring channels, in the order of these channels in neighbouring columns. */
+typedef struct {
+    /* Bit i: channel 16 * group + i has an extra row here. */
+    uint16_t mask;
+    /* The first column for the lower and the upper 8 channels. */
+    int32_t columns[2];
+    /* For each channel its row's place from its half's first column; -1 without one. */
+    int32_t places[16];
+} multipoint_extra_rows;
+
 /* What stands beside a layer's rows, see multipoint_sum_rows. */
 typedef enum { MULTIPOINT_ADDEND_NONE, MULTIPOINT_ADDEND_F32, MULTIPOINT_ADDEND_U8 } multipoint_addend;
 typedef enum { MULTIPOINT_CLAMP, MULTIPOINT_LEAKY, MULTIPOINT_LOGISTIC } multipoint_sum_activation;
 
 typedef struct {
     size_t channels;
-    /* [positions, row_stride]: a channel's first row in its column, then `extra_count` further rows. Used as the place to add in. */
-    float *rows;
+    /* [positions, row_stride]: a channel's first row in its column, then further rows. Eight floats behind the last may be read. */
+    const float *rows;
     size_t row_stride;
-    /* The channel of each column from `channels` on. */
-    const int32_t *extra_channels;
-    size_t extra_count;
+    /* The further rows of group g, 16 channels, are those from group_starts[g] to before group_starts[g + 1]. */
+    const multipoint_extra_rows *extras;
+    const uint32_t *group_starts;
     /* Further tensors [positions, term_strides[i]] whose first `channels` columns are added. */
-    float *const *terms;
+    const float *const *terms;
     const size_t *term_strides;
     size_t term_count;
     const float *bias;
@@ -55,9 +65,15 @@ typedef struct {
     multipoint_quantizer quantizer;
 } multipoint_row_sum;
 
+/* Ways to do it, from the narrowest. */
+typedef enum { MULTIPOINT_SCALARS, MULTIPOINT_AVX2, MULTIPOINT_AVX512 } multipoint_vectors;
+
+/* The widest that this machine has. */
+multipoint_vectors multipoint_widest_vectors(void);
+
 /* For positions first <= p < last:
- *     y[p, c] = activation(rows[p, c] + bias[c] + sum of terms[p, c] + sum of extra rows of c + addend[p, c])
+ *     y[p, c] = activation(rows[p, c] + extra rows of c + terms[p, c] + bias[c] + addend[p, c])
  * stored as float or quantized. `destination` may be `addend` if their types agree. */
-void multipoint_sum_rows(const multipoint_row_sum *sum, size_t first, size_t last);
+void multipoint_sum_rows(const multipoint_row_sum *sum, size_t first, size_t last, multipoint_vectors vectors);
 
 #endif

@@ -13,8 +13,7 @@ struct SumRowsStep: Step {
     /// Output positions (N · H · W) and channels.
     let positions: Int
     let channels: Int
-    /// Float tensors [positions, row stride], whose first `channels` columns are added. The first one may have extra columns, and is
-    /// used as the place to add in.
+    /// Float tensors [positions, row stride], whose first `channels` columns are added. The first one may have extra columns.
     let terms: [(buffer: BufferID, rowStride: Int)]
     /// The channel of each extra column of the first term.
     let extraChannels: [Int32]
@@ -33,18 +32,23 @@ struct SumRowsStep: Step {
 private final class BoundSumRows: BoundStep {
     private let step: SumRowsStep
     private let bias: UnsafeMutablePointer<Float>
-    private let extraChannels: UnsafeMutablePointer<Int32>
+    private let extras: UnsafeMutablePointer<multipoint_extra_rows>
+    private let groupStarts: UnsafeMutablePointer<UInt32>
     /// Of the terms after the first.
     private let strides: UnsafeMutablePointer<Int>
-    private let terms: UnsafeMutablePointer<UnsafeMutablePointer<Float>?>
+    private let terms: UnsafeMutablePointer<UnsafePointer<Float>?>
     private var sum = multipoint_row_sum()
+    private let vectors = multipoint_widest_vectors()
 
     init(_ step: SumRowsStep) throws {
         self.step = step
         bias = .allocate(capacity: max(1, step.channels))
         for channel in 0..<step.channels { (bias + channel).initialize(to: step.bias?[channel] ?? 0) }
-        extraChannels = .allocate(capacity: max(1, step.extraChannels.count))
-        for (index, channel) in step.extraChannels.enumerated() { (extraChannels + index).initialize(to: channel) }
+        let groups = ExtraRowGroups(channels: step.channels, extraChannels: step.extraChannels)
+        extras = .allocate(capacity: max(1, groups.extras.count))
+        for (index, extra) in groups.extras.enumerated() { (extras + index).initialize(to: extra) }
+        groupStarts = .allocate(capacity: groups.starts.count)
+        for (index, start) in groups.starts.enumerated() { (groupStarts + index).initialize(to: start) }
         let further = step.terms.dropFirst()
         strides = .allocate(capacity: max(1, further.count))
         terms = .allocate(capacity: max(1, further.count))
@@ -59,8 +63,8 @@ private final class BoundSumRows: BoundStep {
     private func describe() {
         sum.channels = step.channels
         sum.row_stride = step.terms.first?.rowStride ?? 0
-        sum.extra_channels = UnsafePointer(extraChannels)
-        sum.extra_count = step.extraChannels.count
+        sum.extras = UnsafePointer(extras)
+        sum.group_starts = UnsafePointer(groupStarts)
         sum.terms = UnsafePointer(terms)
         sum.term_strides = UnsafePointer(strides)
         sum.term_count = max(0, step.terms.count - 1)
@@ -77,14 +81,15 @@ private final class BoundSumRows: BoundStep {
 
     deinit {
         bias.deallocate()
-        extraChannels.deallocate()
+        extras.deallocate()
+        groupStarts.deallocate()
         strides.deallocate()
         terms.deallocate()
     }
 
     func move(to addresses: UnsafePointer<UnsafeMutableRawPointer?>) throws(DNNLError) {
         for (index, term) in step.terms.enumerated() {
-            let rows = addresses[term.buffer.index]?.assumingMemoryBound(to: Float.self)
+            let rows = addresses[term.buffer.index].map { UnsafePointer($0.assumingMemoryBound(to: Float.self)) }
             if index == 0 { sum.rows = rows } else { terms[index - 1] = rows }
         }
         if let residual = step.residual { sum.addend = UnsafeRawPointer(addresses[residual.buffer.index]) }
@@ -102,7 +107,48 @@ private final class BoundSumRows: BoundStep {
 
     private func runPart() {
         let share = Threads.share(of: step.positions)
-        withUnsafePointer(to: sum) { multipoint_sum_rows($0, share.lowerBound, share.upperBound) }
+        withUnsafePointer(to: sum) { multipoint_sum_rows($0, share.lowerBound, share.upperBound, vectors) }
+    }
+}
+
+/// The extra columns by the 16 channels that a vector has.
+struct ExtraRowGroups {
+    private(set) var extras: [multipoint_extra_rows] = []
+    private(set) var starts: [UInt32] = [0]
+
+    /// - Parameter extraChannels: the channel of each column from `channels` on; a channel's second rows in channel order, then the third
+    ///   ones, and so on.
+    init(channels: Int, extraChannels: [Int32]) {
+        let groupCount = (channels + 15) / 16
+        var groups = [[multipoint_extra_rows]](repeating: [], count: groupCount)
+        var last = Int32.max
+        for (index, channel) in extraChannels.enumerated() {
+            let (group, lane, column) = (Int(channel) / 16, Int(channel) % 16, Int32(channels + index))
+            // A new run of columns: another group, or the next rows of the same one.
+            if Int(last) / 16 != group || channel <= last { groups[group].append(ExtraRowGroups.empty(column)) }
+            groups[group][groups[group].count - 1].add(lane: lane, column: column)
+            last = channel
+        }
+        for group in groups {
+            extras += group
+            starts.append(UInt32(extras.count))
+        }
+    }
+
+    private static func empty(_ column: Int32) -> multipoint_extra_rows {
+        var rows = multipoint_extra_rows()
+        rows.columns = (column, column)
+        withUnsafeMutableBytes(of: &rows.places) { places in for byte in places.indices { places[byte] = 0xFF } }
+        return rows
+    }
+}
+
+extension multipoint_extra_rows {
+    fileprivate mutating func add(lane: Int, column: Int32) {
+        if mask >> 8 == 0, lane >= 8 { columns.1 = column }
+        mask |= 1 << UInt16(lane)
+        let place = column - (lane < 8 ? columns.0 : columns.1)
+        withUnsafeMutableBytes(of: &places) { $0.storeBytes(of: place, toByteOffset: lane * 4, as: Int32.self) }
     }
 }
 
