@@ -46,11 +46,12 @@ struct ConvolutionWeights {
     /// All rows of an ungrouped layer in one convolution; of a grouped layer, one convolution for each position of a row in its channel.
     private static func grouped(_ rows: LayerRows, _ layer: PreparedLayer) -> [ConvolutionWeights] {
         let group = layer.layer.group
+        let rowValues = rows.values(threads: Threads.current)
         if group == 1 || rows.extraCount == 0 {
             return [
                 ConvolutionWeights(
                     layer: layer, part: 0, isDense: false, group: group, shape: shape(layer.layer, rows: rows.count, group),
-                    values: .int8(rows.values), scales: rows.scales, isReal: [Bool](repeating: true, count: rows.count))
+                    values: .int8(rowValues), scales: rows.scales, isReal: [Bool](repeating: true, count: rows.count))
             ]
         }
         var next = 0
@@ -63,7 +64,7 @@ struct ConvolutionWeights {
                 let channel = Int(rows.channels[next])
                 part.replaceSubrange(
                     (channel * rows.rowLength)..<((channel + 1) * rows.rowLength),
-                    with: rows.values[(next * rows.rowLength)..<((next + 1) * rows.rowLength)])
+                    with: rowValues[(next * rows.rowLength)..<((next + 1) * rows.rowLength)])
                 (scales[channel], isReal[channel], last) = (rows.scales[next], true, channel)
                 next += 1
             }
@@ -77,12 +78,13 @@ struct ConvolutionWeights {
     private static func dense(_ rows: LayerRows, _ layer: PreparedLayer) -> ConvolutionWeights {
         let group = layer.layer.group
         let wide = rows.rowLength * group
+        let rowValues = rows.values(threads: Threads.current)
         var values = [Int8](repeating: 0, count: rows.count * wide)
         for row in 0..<rows.count {
             let groupOfRow = Int(rows.channels[row]) * group / rows.channelCount
             let start = row * wide + groupOfRow * rows.rowLength
             values.replaceSubrange(
-                start..<(start + rows.rowLength), with: rows.values[(row * rows.rowLength)..<((row + 1) * rows.rowLength)])
+                start..<(start + rows.rowLength), with: rowValues[(row * rows.rowLength)..<((row + 1) * rows.rowLength)])
         }
         var shape = shape(layer.layer, rows: rows.count, 1)
         shape[1] = layer.layer.inputChannels

@@ -1,6 +1,6 @@
 import XCTest
 
-@testable import MultipointFormat
+@testable import MultipointGraph
 
 /// Against a loop over single bits.
 final class BitPackingTests: XCTestCase {
