@@ -6,6 +6,7 @@ let foundations: [Target] = [
     .systemLibrary(name: "COpenBLAS", providers: [.apt(["libopenblas-dev"])]),
     .systemLibrary(name: "CDNNL", providers: [.apt(["libdnnl-dev"])]),
     .target(name: "DNNL", dependencies: ["CDNNL"]),
+    .target(name: "CElementwise"),
 ]
 
 // Data flows down this list: no module imports a later one.
@@ -17,7 +18,7 @@ let modules: [Target] = [
         exclude: ["README.md"]),
     .target(name: "MultipointQuantization", dependencies: ["MultipointGraph"], exclude: ["README.md"]),
     .target(name: "MultipointFormat", dependencies: ["MultipointGraph"], exclude: ["README.md"]),
-    .target(name: "MultipointRuntime", dependencies: ["MultipointGraph", "DNNL"]),
+    .target(name: "MultipointRuntime", dependencies: ["MultipointGraph", "DNNL", "CElementwise"]),
     .target(
         name: "PostTrainingQuantization",
         dependencies: ["MultipointGraph", "MultipointQuantization", "MultipointRuntime", "DNNL"],

@@ -63,6 +63,19 @@ public struct LayerRows: Sendable {
     }
 }
 
+extension LayerRows {
+    /// Σ q of each row. Decodes.
+    var sums: [Int32] { reduceRows { $0 &+ Int32($1) } }
+
+    /// The largest Σ |q| of all rows. Decodes.
+    var largestMagnitude: Int { Int(reduceRows { $0 &+ abs(Int32($1)) }.max() ?? 0) }
+
+    private func reduceRows(_ add: (Int32, Int8) -> Int32) -> [Int32] {
+        let values = values(threads: Threads.current)
+        return (0..<count).map { row in values[(row * rowLength)..<((row + 1) * rowLength)].reduce(0, add) }
+    }
+}
+
 /// One decoding of all rows, shared by its threads.
 private final class Decoding {
     let vectors: RowVectors
@@ -74,9 +87,8 @@ private final class Decoding {
     }
 
     func runPart() {
-        let place = Threads.place
         vectors.withScratch { vector in
-            for row in (parts.count * place.thread / place.of)..<(parts.count * (place.thread + 1) / place.of) {
+            for row in Threads.share(of: parts.count) {
                 vectors.decode(parts[row], vector, to: values + row * vectors.length)
             }
         }

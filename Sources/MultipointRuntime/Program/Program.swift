@@ -55,6 +55,8 @@ final class ProgramBuilder {
         return BufferID(index: buffers.count - 1)
     }
 
+    func kind(_ buffer: BufferID) -> BufferKind { buffers[buffer.index] }
+
     func append(_ step: any Step) {
         let now = steps.count
         steps.append(step)

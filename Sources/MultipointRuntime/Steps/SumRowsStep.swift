@@ -1,3 +1,4 @@
+import CElementwise
 import DNNL
 import MultipointGraph
 
@@ -33,11 +34,10 @@ private final class BoundSumRows: BoundStep {
     private let step: SumRowsStep
     private let bias: UnsafeMutablePointer<Float>
     private let extraChannels: UnsafeMutablePointer<Int32>
+    /// Of the terms after the first.
     private let strides: UnsafeMutablePointer<Int>
     private let terms: UnsafeMutablePointer<UnsafeMutablePointer<Float>?>
-    private let termCount: Int
-    private var residual: UnsafeMutableRawPointer?
-    private var destination: UnsafeMutableRawPointer?
+    private var sum = multipoint_row_sum()
 
     init(_ step: SumRowsStep) throws {
         self.step = step
@@ -45,13 +45,34 @@ private final class BoundSumRows: BoundStep {
         for channel in 0..<step.channels { (bias + channel).initialize(to: step.bias?[channel] ?? 0) }
         extraChannels = .allocate(capacity: max(1, step.extraChannels.count))
         for (index, channel) in step.extraChannels.enumerated() { (extraChannels + index).initialize(to: channel) }
-        termCount = step.terms.count
-        strides = .allocate(capacity: max(1, termCount))
-        terms = .allocate(capacity: max(1, termCount))
-        for index in 0..<termCount {
-            (strides + index).initialize(to: step.terms[index].rowStride)
+        let further = step.terms.dropFirst()
+        strides = .allocate(capacity: max(1, further.count))
+        terms = .allocate(capacity: max(1, further.count))
+        for (index, term) in further.enumerated() {
+            (strides + index).initialize(to: term.rowStride)
             (terms + index).initialize(to: nil)
         }
+        describe()
+    }
+
+    /// Everything that does not depend on addresses.
+    private func describe() {
+        sum.channels = step.channels
+        sum.row_stride = step.terms.first?.rowStride ?? 0
+        sum.extra_channels = UnsafePointer(extraChannels)
+        sum.extra_count = step.extraChannels.count
+        sum.terms = UnsafePointer(terms)
+        sum.term_strides = UnsafePointer(strides)
+        sum.term_count = max(0, step.terms.count - 1)
+        sum.bias = UnsafePointer(bias)
+        if let residual = step.residual {
+            sum.addend_type = residual.quantization == nil ? MULTIPOINT_ADDEND_F32 : MULTIPOINT_ADDEND_U8
+            sum.addend_scale = residual.quantization?.scale ?? 1
+            sum.addend_zero_point = Float(residual.quantization?.zeroPoint ?? 0)
+        }
+        (sum.activation, sum.low, sum.high) = step.activation.inSums
+        sum.is_float = step.quantization == nil ? 1 : 0
+        if let quantization = step.quantization { sum.quantizer = multipoint_quantizer(quantization) }
     }
 
     deinit {
@@ -62,77 +83,38 @@ private final class BoundSumRows: BoundStep {
     }
 
     func move(to addresses: UnsafePointer<UnsafeMutableRawPointer?>) throws(DNNLError) {
-        for index in 0..<termCount {
-            terms[index] = addresses[step.terms[index].buffer.index]?.assumingMemoryBound(to: Float.self)
+        for (index, term) in step.terms.enumerated() {
+            let rows = addresses[term.buffer.index]?.assumingMemoryBound(to: Float.self)
+            if index == 0 { sum.rows = rows } else { terms[index - 1] = rows }
         }
-        residual = step.residual.flatMap { addresses[$0.buffer.index] }
-        destination = addresses[step.destination.index]
+        if let residual = step.residual { sum.addend = UnsafeRawPointer(addresses[residual.buffer.index]) }
+        sum.destination = addresses[step.destination.index]
     }
 
     func run(_ stream: Stream) throws(DNNLError) {
         // Small outputs are not worth waking the other threads.
-        let threads = step.positions * step.channels >= 8192 ? step.threads : 1
+        let threads = step.positions * step.channels >= 16_384 ? step.threads : 1
         Threads.parallel(threads, Unmanaged.passUnretained(self).toOpaque()) { context in
             guard let context else { return }
-            let me = Unmanaged<BoundSumRows>.fromOpaque(context)
-            me._withUnsafeGuaranteedRef { $0.runPart() }
+            Unmanaged<BoundSumRows>.fromOpaque(context)._withUnsafeGuaranteedRef { $0.runPart() }
         }
     }
 
     private func runPart() {
-        let place = Threads.place
-        let first = step.positions * place.thread / place.of
-        let last = step.positions * (place.thread + 1) / place.of
-        guard let destination, let sums = terms[0] else { return }
-        for position in first..<last {
-            let row = sums + position * strides[0]
-            addRows(row, position)
-            addResidual(row, position)
-            step.activation.apply(row, step.channels)
-            store(row, destination, position)
-        }
+        let share = Threads.share(of: step.positions)
+        withUnsafePointer(to: sum) { multipoint_sum_rows($0, share.lowerBound, share.upperBound) }
     }
+}
 
-    /// row[c] += bias + further terms + extra columns
-    @inline(__always)
-    private func addRows(_ row: UnsafeMutablePointer<Float>, _ position: Int) {
-        let channels = step.channels
-        for channel in 0..<channels { row[channel] += bias[channel] }
-        var index = 1
-        while index < termCount {
-            if let term = terms[index] {
-                let other = term + position * strides[index]
-                for channel in 0..<channels { row[channel] += other[channel] }
-            }
-            index += 1
+extension Activation {
+    /// With the bounds of a clamp, or what negative values are multiplied with.
+    fileprivate var inSums: (multipoint_sum_activation, Float, Float) {
+        switch self {
+        case .identity: (MULTIPOINT_CLAMP, -.infinity, .infinity)
+        case .relu: (MULTIPOINT_CLAMP, 0, .infinity)
+        case .clip(let minimum, let maximum): (MULTIPOINT_CLAMP, minimum, maximum)
+        case .leakyRelu(let alpha): (MULTIPOINT_LEAKY, alpha, 0)
+        case .sigmoid: (MULTIPOINT_LOGISTIC, 0, 0)
         }
-        let extras = row + channels
-        for extra in 0..<step.extraChannels.count { row[Int(extraChannels[extra])] += extras[extra] }
-    }
-
-    @inline(__always)
-    private func addResidual(_ row: UnsafeMutablePointer<Float>, _ position: Int) {
-        guard let residual, let kind = step.residual else { return }
-        let channels = step.channels
-        if let quantization = kind.quantization {
-            let from = residual.assumingMemoryBound(to: UInt8.self) + position * channels
-            let zeroPoint = Int32(quantization.zeroPoint)
-            for channel in 0..<channels { row[channel] += quantization.scale * Float(Int32(from[channel]) &- zeroPoint) }
-        } else {
-            let from = residual + position * channels * 4
-            for channel in 0..<channels { row[channel] += from.loadUnaligned(fromByteOffset: channel * 4, as: Float.self) }
-        }
-    }
-
-    @inline(__always)
-    private func store(_ row: UnsafeMutablePointer<Float>, _ destination: UnsafeMutableRawPointer, _ position: Int) {
-        let channels = step.channels
-        guard let quantization = step.quantization else {
-            (destination + position * channels * 4).copyMemory(from: row, byteCount: channels * 4)
-            return
-        }
-        let to = destination.assumingMemoryBound(to: UInt8.self) + position * channels
-        let quantizer = Quantizer(quantization)
-        for channel in 0..<channels { to[channel] = quantizer.stored(row[channel]) }
     }
 }
