@@ -27,10 +27,10 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 class Contestant:
     """A process that runs one network when it is told to."""
 
-    def __init__(self, runtime: str, file: str, batch: int, threads: int):
+    def __init__(self, runtime: str, file: str, batch: int, threads: int, clock: str):
         self.file = file
         self.process = subprocess.Popen(
-            [sys.executable, os.path.join(HERE, "contestant.py"), runtime, file, str(batch), str(threads)],
+            [sys.executable, os.path.join(HERE, "contestant.py"), runtime, file, str(batch), str(threads), clock],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
             env={**os.environ, "OMP_NUM_THREADS": str(threads), "ORT_DISABLE_TELEMETRY": "1"},
         )  # fmt: skip
@@ -81,8 +81,8 @@ def stored_bytes(file: str) -> int:
     return os.path.getsize(file) + (os.path.getsize(stem + other[suffix]) if suffix in other else 0)
 
 
-def compare(files: dict[str, str], batch: int, threads: int, rounds: int) -> dict[str, dict]:
-    contestants = {runtime: Contestant(runtime.split("/")[0], file, batch, threads) for runtime, file in files.items()}
+def compare(files: dict[str, str], batch: int, threads: int, rounds: int, clock: str) -> dict[str, dict]:
+    contestants = {runtime: Contestant(runtime.split("/")[0], file, batch, threads, clock) for runtime, file in files.items()}
     for turn in range(rounds):
         say(f"\r\033[K  batch {batch}, {threads} threads: turn {turn + 1} of {rounds}")
         for contestant in contestants.values():
@@ -203,8 +203,11 @@ def measure(options: argparse.Namespace) -> list[dict]:
             for threads in options.threads:
                 # Runtimes without batches are compared image by image.
                 entered = {runtime: file for runtime, file in files.items() if batch == 1 or runtime != "ncnn"}
-                results = compare(entered, batch, threads, options.rounds)
+                results = compare(entered, batch, threads, options.rounds, "cpu" if options.cpu_time else "wall")
                 lines.append({"network": network, "batch": batch, "threads": threads, "results": results})
+                # What is measured is not lost if the rest is cut short.
+                with open(os.path.join(options.folder, "results.json"), "w") as file:
+                    json.dump({"machine": machine(), "lines": lines}, file, indent=2)
     return lines
 
 
@@ -219,14 +222,17 @@ def main() -> None:
     parser.add_argument("--batch", nargs="+", type=int, default=[1, 8])
     parser.add_argument("--threads", nargs="+", type=int, default=[1, 2])
     parser.add_argument("--rounds", type=int, default=20, help="turns of each contestant")
+    parser.add_argument(
+        "--cpu-time", action="store_true", help="processor time instead of the clock's: for one thread, on a machine that others keep busy"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
     options = parser.parse_args()
+    if options.cpu_time and options.threads != [1]:
+        parser.error("--cpu-time goes with --threads 1 only")
     if options.points:
         options.runtimes = POINTS
     os.makedirs(options.folder, exist_ok=True)
     report = {"machine": machine(), "lines": measure(options)}
-    with open(os.path.join(options.folder, "results.json"), "w") as file:
-        json.dump(report, file, indent=2)
     picture = os.path.join(options.folder, "speed.png")
     plot(report["lines"], options.runtimes, picture)
     if options.json:

@@ -1,8 +1,8 @@
 """One runtime with one network in a process of its own: told how often to run, it answers with the times.
 
-    contestant.py RUNTIME MODEL BATCH THREADS
+    contestant.py RUNTIME MODEL BATCH THREADS CLOCK
 
-A line `run K` on standard input runs the network K times; the answer is a JSON list of K times in seconds. The first line of output
+CLOCK is `wall`, or `cpu` for the process's processor time. A line `run K` on standard input runs the network K times; the answer is a JSON list of K times in seconds. The first line of output
 is a JSON object: what loading took (seconds, from opening the file to the first answer), the process's largest resident set in bytes
 before the runtime was imported and after the first answer.
 """
@@ -129,7 +129,7 @@ def main() -> None:
     run()
     loading = time.perf_counter() - start
     print(json.dumps({"load_seconds": loading, "peak_bytes": peak_bytes(), "imported_bytes": before}), flush=True)
-    clock = time.perf_counter
+    clock = time.process_time if sys.argv[5] == "cpu" else time.perf_counter
     for line in sys.stdin:
         times = []
         for _ in range(int(line.split()[1])):
