@@ -9,7 +9,8 @@ public final class Session {
     /// Names of the values that a run returns.
     public let outputNames: [String]
 
-    private var executions: [ProgramInterface: Execution] = [:]
+    /// One per combination of batch size and layouts seen so far; all share the arena and the prepared network's weights.
+    private var executions: [(interface: ProgramInterface, execution: Execution)] = []
     private var arena: AlignedBuffer
     private let largest: Program
     /// Whether runs are timed step by step. A session that is not profiled pays one comparison per run.
@@ -38,7 +39,7 @@ public final class Session {
         let interface = ProgramInterface(
             batch: batch, inputs: prepared.network.inputs.map { _ in .dense }, outputs: outputNames.map { _ in .dense })
         let execution = try Session.compile(prepared, interface, outputNames, self.threads)
-        executions[interface] = execution
+        executions = [(interface, execution)]
         largest = execution.program
         arena = try AlignedBuffer(byteCount: execution.program.arenaByteCount)
     }
@@ -57,8 +58,11 @@ public final class Session {
         }
     }
 
-    /// Bytes of activations, conversions and scratchpads for the largest batch.
+    /// Bytes of activations, conversions and scratchpads: all memory that belongs to the session alone, whatever the batch.
     public var arenaByteCount: Int { arena.byteCount }
+
+    /// Bytes that the largest batch would take if no two of its tensors shared memory.
+    public var unsharedByteCount: Int { largest.unsharedByteCount }
 
     /// Bytes of weights and biases that a run of the largest batch reads.
     public var weightByteCount: Int { largest.constantByteCount }
@@ -87,29 +91,32 @@ public final class Session {
         }
     }
 
-    private var lastExecution: (batch: Int, execution: Execution)?
-
     private func execution(
         batch: Int, _ inputs: UnsafeBufferPointer<ExternalTensor>, _ outputs: UnsafeBufferPointer<ExternalTensor>
     ) throws -> Execution {
-        let allDense = inputs.allSatisfy { $0.layout == .dense } && outputs.allSatisfy { $0.layout == .dense }
-        if allDense, let last = lastExecution, last.batch == batch { return last.execution }
+        for (interface, execution) in executions where interface.describes(batch: batch, inputs, outputs) { return execution }
         guard (1...maximumBatch).contains(batch) else {
             throw RuntimeError(.invalidArgument, "batch: 1 to \(maximumBatch) expected, found \(batch)")
         }
         let interface = ProgramInterface(batch: batch, inputs: inputs.map(\.layout), outputs: outputs.map(\.layout))
-        let execution: Execution
-        if let known = executions[interface] {
-            execution = known
-        } else {
-            execution = try Session.compile(prepared, interface, outputNames, threads)
-            if execution.program.arenaByteCount > arena.byteCount {
-                arena = try AlignedBuffer(byteCount: execution.program.arenaByteCount)
-            }
-            executions[interface] = execution
+        let execution = try Session.compile(prepared, interface, outputNames, threads)
+        if execution.program.arenaByteCount > arena.byteCount {
+            arena = try AlignedBuffer(byteCount: execution.program.arenaByteCount)
         }
-        if allDense { lastExecution = (batch, execution) }
+        executions.append((interface, execution))
         return execution
+    }
+}
+
+extension ProgramInterface {
+    /// Compares without allocating anything.
+    fileprivate func describes(
+        batch: Int, _ inputs: UnsafeBufferPointer<ExternalTensor>, _ outputs: UnsafeBufferPointer<ExternalTensor>
+    ) -> Bool {
+        guard batch == self.batch, inputs.count == self.inputs.count, outputs.count == self.outputs.count else { return false }
+        for index in inputs.indices where inputs[index].layout != self.inputs[index] { return false }
+        for index in outputs.indices where outputs[index].layout != self.outputs[index] { return false }
+        return true
     }
 }
 

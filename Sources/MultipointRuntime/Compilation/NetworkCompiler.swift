@@ -61,14 +61,28 @@ struct NetworkCompiler {
     static func compile(
         _ prepared: PreparedNetwork, _ interface: ProgramInterface, outputs: [String], threads: Int
     ) throws -> Program {
+        try compileTraced(prepared, interface, outputs: outputs, threads: threads).program
+    }
+
+    /// A value as its producer leaves it, and how many steps have run by then.
+    struct TracedValue {
+        var value: StoredValue
+        var steps: Int
+    }
+
+    /// Also tells where every value is that exists on its own.
+    static func compileTraced(
+        _ prepared: PreparedNetwork, _ interface: ProgramInterface, outputs: [String], threads: Int
+    ) throws -> (program: Program, values: [String: TracedValue]) {
         let shapes: [String: [Int]]
         do { shapes = try prepared.network.shapes(batch: interface.batch) } catch {
             throw RuntimeError(.invalidArgument, "batch \(interface.batch): \(error)")
         }
         var compiler = NetworkCompiler(
             prepared: prepared, builder: ProgramBuilder(threads: threads), shapes: shapes, outputNames: outputs)
-        try compiler.run(interface)
-        return try compiler.builder.finish()
+        let steps = try compiler.run(interface)
+        let traced = compiler.values.map { ($0.key, TracedValue(value: $0.value, steps: steps[$0.key] ?? 0)) }
+        return (try compiler.builder.finish(), Dictionary(uniqueKeysWithValues: traced))
     }
 
     private init(prepared: PreparedNetwork, builder: ProgramBuilder, shapes: [String: [Int]], outputNames: [String]) {
@@ -78,7 +92,10 @@ struct NetworkCompiler {
         self.outputNames = outputNames
     }
 
-    private mutating func run(_ interface: ProgramInterface) throws {
+    /// Emits everything.
+    /// - Returns: how many steps there were once each value was made.
+    private mutating func run(_ interface: ProgramInterface) throws -> [String: Int] {
+        var steps: [String: Int] = [:]
         for (index, input) in network.inputs.enumerated() {
             values[input.name] = StoredValue(
                 shape: input.shape(batch: interface.batch), layout: interface.inputs[index], type: .float32,
@@ -92,8 +109,12 @@ struct NetworkCompiler {
         for (position, node) in nodes.enumerated() {
             switch node {
             case .absorbed: continue
-            case .single(let node): try placing("node `\(node.name)`") { try emit(node) }
-            case .layer(let group, let name): try placing("layer `\(name)`") { try emit(group, name: name, position: position) }
+            case .single(let node):
+                try placing("node `\(node.name)`") { try emit(node) }
+                steps[node.output] = builder.steps.count
+            case .layer(let group, let name):
+                try placing("layer `\(name)`") { try emit(group, name: name, position: position) }
+                steps[group.output] = builder.steps.count
             }
         }
         for (index, name) in outputNames.enumerated() {
@@ -105,6 +126,7 @@ struct NetworkCompiler {
                 _ = try builder.converted(value, to: interface.outputs[index], .float32, name: name, into: destination)
             }
         }
+        return steps
     }
 
     // MARK: values

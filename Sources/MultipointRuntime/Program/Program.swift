@@ -18,6 +18,13 @@ final class Program: Sendable {
     }
 }
 
+extension Program {
+    /// Bytes of all buffers of the arena, side by side.
+    var unsharedByteCount: Int {
+        buffers.reduce(0) { if case .arena(let byteCount) = $1 { $0 + byteCount } else { $0 } }
+    }
+}
+
 /// One step of a program. Immutable; `bound` makes the part that holds addresses.
 protocol Step: Sendable {
     /// The node that the step comes from.
