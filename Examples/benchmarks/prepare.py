@@ -111,7 +111,8 @@ def multipoint(folder: str, network: str) -> str:
 
 
 def one_point(folder: str, network: str) -> str:
-    return packed(folder, network, "one-point", ["--method", "single", "--bits", "4"])
+    options = ["--method", "greedy", "--bits", "4", "--first-bits", "4", "--last-bits", "4", "--max-points", "1"]
+    return packed(folder, network, "one-point", options)
 
 
 def two_points(folder: str, network: str) -> str:

@@ -13,6 +13,8 @@ struct CompiledConvolution {
 struct ConvolutionWeights {
     enum Values {
         case int8([Int8])
+        /// The layer's rows as they are, decoded where no copy in the right layout exists yet.
+        case rows(LayerRows)
         case float([Float])
     }
 
@@ -46,14 +48,14 @@ struct ConvolutionWeights {
     /// All rows of an ungrouped layer in one convolution; of a grouped layer, one convolution for each position of a row in its channel.
     private static func grouped(_ rows: LayerRows, _ layer: PreparedLayer) -> [ConvolutionWeights] {
         let group = layer.layer.group
-        let rowValues = rows.values(threads: Threads.current)
         if group == 1 || rows.extraCount == 0 {
             return [
                 ConvolutionWeights(
                     layer: layer, part: 0, isDense: false, group: group, shape: shape(layer.layer, rows: rows.count, group),
-                    values: .int8(rowValues), scales: rows.scales, isReal: [Bool](repeating: true, count: rows.count))
+                    values: .rows(rows), scales: rows.scales, isReal: [Bool](repeating: true, count: rows.count))
             ]
         }
+        let rowValues = rows.values(threads: Threads.current)
         var next = 0
         return (0..<rows.depth).map { position in
             var part = [Int8](repeating: 0, count: rows.channelCount * rows.rowLength)
@@ -106,7 +108,7 @@ struct ConvolutionWeights {
     /// The convolution as several whose sums add up to its own, each of some of the weights and none beyond what float32 holds exactly;
     /// itself where that is so already. Whatever the input and its zero point, |x − z| ≤ 255.
     func exactSegments() -> [ConvolutionWeights] {
-        guard case .int8(let values) = values, rowCount > 0 else { return [self] }
+        guard let values = int8Values, rowCount > 0 else { return [self] }
         let length = values.count / rowCount
         var starts = [0]
         var sums = [Int](repeating: 0, count: rowCount)
@@ -122,6 +124,14 @@ struct ConvolutionWeights {
         guard starts.count > 1 else { return [self] }
         return zip(starts, starts.dropFirst() + [length]).enumerated().map { number, bounds in
             segment(values, length: length, bounds.0..<bounds.1, number: number)
+        }
+    }
+
+    private var int8Values: [Int8]? {
+        switch values {
+        case .int8(let values): values
+        case .rows(let rows): rows.values(threads: Threads.current)
+        case .float: nil
         }
     }
 
@@ -177,7 +187,7 @@ struct ConvolutionWeights {
         try geometry.checkOutput(channels: rowCount, layer.layer)
         let type: ElementType =
             switch values {
-            case .int8: .int8
+            case .int8, .rows: .int8
             case .float: .float32
             }
         let primitive = try DNNL.convolution(
@@ -198,6 +208,7 @@ struct ConvolutionWeights {
         let source = try AlignedBuffer(byteCount: plain.byteCount)
         switch values {
         case .int8(let values): source.base.copyMemory(from: values, byteCount: min(values.count, plain.byteCount))
+        case .rows(let rows): rows.decode(to: source.base.assumingMemoryBound(to: Int8.self), threads: Threads.current)
         case .float(let values): source.base.copyMemory(from: values, byteCount: min(values.count * 4, plain.byteCount))
         }
         let primitive = try reorder(from: plain, to: descriptor)

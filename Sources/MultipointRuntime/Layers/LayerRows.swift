@@ -45,21 +45,27 @@ public struct LayerRows: Sendable {
     /// [rows, row length].
     public var values: [Int8] { values(threads: 1) }
 
-    /// - Parameter threads: of OpenMP, like a run with as many: what it says about fork holds here too.
+    /// - Parameter threads: of OpenMP, as in a run with so many: the same holds about fork.
     public func values(threads: Int) -> [Int8] {
         [Int8](unsafeUninitializedCapacity: count * rowLength) { values, initialized in
             guard let base = values.baseAddress else { return }
-            initialized = values.count
-            // Small layers are not worth waking the other threads.
-            let threads = count * rowLength >= 1 << 16 ? threads : 1
-            let decoding = Decoding(vectors: vectors, parts: parts, values: base)
-            Threads.with(threads) {
-                Threads.parallel(threads, Unmanaged.passUnretained(decoding).toOpaque()) { context in
-                    guard let context else { return }
-                    Unmanaged<Decoding>.fromOpaque(context)._withUnsafeGuaranteedRef { $0.runPart() }
-                }
+            initialized = count * rowLength
+            decode(to: base, threads: threads)
+        }
+    }
+
+    /// Writes `values` to uninitialized memory.
+    func decode(to values: UnsafeMutablePointer<Int8>, threads: Int) {
+        // Small layers are not worth waking the other threads.
+        let threads = count * rowLength >= 1 << 16 ? threads : 1
+        let decoding = Decoding(vectors: vectors, parts: parts, values: values)
+        Threads.with(threads) {
+            Threads.parallel(threads, Unmanaged.passUnretained(decoding).toOpaque()) { context in
+                guard let context else { return }
+                Unmanaged<Decoding>.fromOpaque(context)._withUnsafeGuaranteedRef { $0.runPart() }
             }
         }
+        withExtendedLifetime(decoding) {}
     }
 }
 
