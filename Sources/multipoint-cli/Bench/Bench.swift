@@ -10,6 +10,7 @@ struct Bench {
     /// Of measuring, half of it in the network; as much again for a profile.
     let seconds: Double
     let profiles: Bool
+    var stopwatch = Stopwatch.wallClock
 
     /// One turn; longer than what the other's weights cost in cache.
     private static let turnSeconds = 0.05
@@ -37,7 +38,7 @@ struct Bench {
     private func warmUp(_ body: () throws -> Void) throws -> Double {
         var (shortest, total) = (Double.infinity, 0.0)
         while total < Bench.warmUpSeconds {
-            let time = try multipoint_cli.seconds(body)
+            let time = try stopwatch.seconds(body)
             (shortest, total) = (min(shortest, time), total + time)
         }
         return shortest
@@ -58,7 +59,7 @@ struct Bench {
     /// At least two runs, of which the first finds the other's data in the cache and does not count.
     private func takeTurn(_ times: inout Durations, _ once: Double, _ body: () throws -> Void) throws {
         try body()
-        for _ in 0..<max(1, Int(Bench.turnSeconds / once)) { times.add(try multipoint_cli.seconds(body)) }
+        for _ in 0..<max(1, Int(Bench.turnSeconds / once)) { times.add(try stopwatch.seconds(body)) }
     }
 
     private func profile(

@@ -89,9 +89,3 @@ extension AlignedBuffer {
         for index in 0..<(byteCount / 4) { values[index] = abs(noise.next()) }
     }
 }
-
-func seconds(_ body: () throws -> Void) rethrows -> Double {
-    let start = ContinuousClock.now
-    try body()
-    return (ContinuousClock.now - start) / .seconds(1)
-}
