@@ -242,7 +242,8 @@ final class CommandTests: XCTestCase {
             ("--bits", "9"), ("--bits", "0"), ("--first-bits", "12"), ("--max-points", "0"), ("--max-points", "256"),
             ("--limit", "0"), ("--epsilon", "nan"),
             ("--threads", "-1"), ("--codebook", "even"), ("--method", "magic"), ("--mean", "a"), ("--std", "1,0"),
-            ("--layout", "hwcn"), ("--scale", "inf"),
+            ("--layout", "hwcn"), ("--scale", "inf"), ("--activations", "all"), ("--activations", "percentile"),
+            ("--activations", "percentile:50"), ("--activations", "percentile:nan"),
         ] {
             let outcome = try command("quantize", model, "--calibration", "x.npy", "-o", folder.file("never"), "\(option)=\(value)")
             XCTAssertEqual(outcome.status, 64, "\(option) \(value): \(outcome.errors)")
