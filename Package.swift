@@ -35,7 +35,9 @@ let modules: [Target] = [
         dependencies: [
             "CMultipoint", "COpenBLAS", "DNNL", "MultipointGraph", "ONNXImport", "MultipointQuantization", "MultipointFormat",
             "MultipointRuntime", "PostTrainingQuantization", .product(name: "ArgumentParser", package: "swift-argument-parser"),
-        ]),
+        ],
+        // In the command itself: an installed command has no folder beside it.
+        resources: [.embedInCode("Report/report.css"), .embedInCode("Report/report.js")]),
 ]
 
 let tests: [Target] = [

@@ -54,7 +54,7 @@ def openvino(path: str, image: np.ndarray, threads: int):
         core = ov.Core()
         model = core.read_model(path)
         model.reshape(image.shape)
-        settings = {"NUM_STREAMS": 1, "INFERENCE_NUM_THREADS": threads, "PERFORMANCE_HINT": "LATENCY", "ENABLE_CPU_PINNING": False}
+        settings = {"NUM_STREAMS": 1, "INFERENCE_NUM_THREADS": threads, "PERFORMANCE_HINT": "LATENCY"}
         request = core.compile_model(model, "CPU", settings).create_infer_request()
         request.set_input_tensor(ov.Tensor(image, shared_memory=True))
 

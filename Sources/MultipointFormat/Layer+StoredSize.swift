@@ -26,7 +26,8 @@ extension Layer {
 extension PackedWeights {
     func vectorCount(level: Int) -> Int { points.count(where: { Int($0) > level }) }
 
-    fileprivate func codesByteCount(level: Int) -> Int {
+    /// Bytes of a level's codes in a packed file.
+    package func codesByteCount(level: Int) -> Int {
         vectorCount(level: level) * BitPacking(bits: levels[level].bits, vectorLength: rowLength).vectorByteCount
     }
 }

@@ -50,7 +50,8 @@ extension PackedFile {
             name: metadata[Metadata.name] ?? "", producer: metadata[Metadata.producer] ?? "", layers: layers,
             relativeOutputErrors: Dictionary(
                 entries.compactMap { entry in entry.relativeOutputError.map { (entry.name, $0) } },
-                uniquingKeysWith: { first, _ in first }))
+                uniquingKeysWith: { first, _ in first }),
+            record: metadata[Metadata.record].flatMap(PackedFile.readRecord))
         guard let graph = metadata[Metadata.graph] else { return }
         network = try placing("`graph`") { () throws(PackedFileError) in
             try PackedFile.readNetwork(graph, name: name, layers, tensors)
@@ -108,6 +109,12 @@ extension PackedFile {
         }
         try advance(progress, 1, of: 1)
         return layers
+    }
+
+    /// A record is for people: one that makes no sense does not keep the file from being used.
+    private static func readRecord(_ text: String) -> QuantizationRecord? {
+        let record = try? decodeJSON(QuantizationRecord.self, text, nil)
+        return record.flatMap { $0.isSane ? $0 : nil }
     }
 
     private static func readNetwork(

@@ -12,6 +12,7 @@ extension PackedFile {
         ]
         metadata[Metadata.layers] = try encodeJSON(
             layers.map { LayerEntry($0, relativeOutputError: relativeOutputErrors[$0.name]) }, "`layers`")
+        if let record, record.isSane { metadata[Metadata.record] = try encodeJSON(record, "`quantization`") }
         if let network {
             try checkLayers(of: network)
             let graph = try GraphEntry(network.definition()) { (proposedName, tensor) throws(PackedFileError) in

@@ -38,7 +38,13 @@ public struct PackedWeights: Equatable, Sendable {
                 case .packed(let bytes, let packing, let vectors): bytes.withUnsafeBytes { packing.unpack($0, vectors: vectors) }
                 }
             }
-            set { storage = .unpacked(newValue) }
+            // In place, without a copy of those that are there.
+            _modify {
+                var codes = codes
+                storage = .unpacked([])
+                defer { storage = .unpacked(codes) }
+                yield &codes
+            }
         }
 
         public static func == (a: Level, b: Level) -> Bool { a.codebook == b.codebook && a.codes == b.codes }

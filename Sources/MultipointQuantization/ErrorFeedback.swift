@@ -5,8 +5,8 @@
 /// because ‖Lᵀ(w − ŵ)‖² = Σ_k L_kk² (w_k + t_k − ŵ_k)² with t_k = Σ_{j>k} L_jk (w_j − ŵ_j) / L_kk, a sum over coordinates rounded
 /// before. So coordinate k takes the entry nearest to w_k + t_k, and what is left of that is exactly its share of the output error.
 ///
-/// Eight vectors are handled side by side in one `Lane`, each with a scale and a codebook of its own.
-struct ErrorFeedback {
+/// Eight vectors are handled side by side in one `Lane`, each with a scale and a grid of its own.
+struct ErrorFeedback<Grid: EntryGrid> {
     typealias Lane = SIMD8<Float>
 
     /// n × n, row-major; only the lower triangle is read.
@@ -15,7 +15,7 @@ struct ErrorFeedback {
     let multiply: @Sendable (MatrixProduct) throws -> Void
 
     /// Coordinates whose errors are spread one by one before a matrix product spreads them to all others.
-    static let blockSize = 128
+    private static var blockSize: Int { 128 }
 
     /// A block of vectors, transposed: coordinate by coordinate, `width` lanes each.
     struct Vectors {
@@ -26,16 +26,16 @@ struct ErrorFeedback {
         var error: UnsafeMutablePointer<Lane>
         /// [n, width], zeros on entry: Σ_j L_jk (w_j − ŵ_j) of the coordinates done so far.
         var spread: UnsafeMutablePointer<Lane>
-        /// [width] each: a, the codebook's largest entry 2^B − 1, and ‖Lᵀ(w − ŵ)‖², which is added to.
+        /// [width] each: a, the integers that q is rounded to, and ‖Lᵀ(w − ŵ)‖², which is added to.
         var scales: UnsafePointer<Lane>
-        var largest: UnsafePointer<Lane>
+        var grids: UnsafePointer<Grid>
         var costs: UnsafeMutablePointer<Lane>
     }
 
     func round(_ vectors: Vectors) throws {
         var end = n
         while end > 0 {
-            let start = max(0, end - ErrorFeedback.blockSize)
+            let start = max(0, end - Self.blockSize)
             for k in stride(from: end - 1, through: start, by: -1) { round(k, before: end, vectors) }
             if start > 0 { try spread(start..<end, vectors) }
             end = start
@@ -51,25 +51,13 @@ struct ErrorFeedback {
             for j in k + 1..<max(end, k + 1) { sum += factor[j * n + k] * v.error[j * v.width + lane] }
             let w = v.w[k * v.width + lane]
             let target = w + sum * inverse
-            let q = ErrorFeedback.nearestOdd(target / v.scales[lane], v.largest[lane])
+            let q = v.grids[lane].nearest(target / v.scales[lane])
             let rounded = v.scales[lane] * q
             v.q[k * v.width + lane] = q
             v.error[k * v.width + lane] = w - rounded
             let rest = (target - rounded) * diagonal
             v.costs[lane] += rest * rest
         }
-    }
-
-    /// The odd integer within ±largest that is nearest: 2 i + 1. Adding and subtracting 1.5 · 2²³ rounds to an integer.
-    @inline(__always)
-    static func nearestOdd(_ x: Lane, _ largest: Lane) -> Lane {
-        let magic = Lane(repeating: 12_582_912)
-        let (low, high) = ((-1 - largest) * 0.5, (largest - 1) * 0.5)
-        var i = x * 0.5 - 0.5
-        i.replace(with: high, where: i .> high)
-        i.replace(with: low, where: i .< low)
-        i = (i + magic) - magic
-        return i + i + 1
     }
 
     /// spread[k] += Σ_{j in block} L_jk error_j for every k before the block.

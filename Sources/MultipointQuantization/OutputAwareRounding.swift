@@ -1,12 +1,12 @@
-/// Rounds vectors of a layer's weight matrix to odd integers so that the layer's output changes least: a scale for every vector by
+/// Rounds vectors of a layer's weight matrix to a ladder's integers so that the layer's output changes least: a scale for every vector by
 /// a search weighted with H's diagonal (`WeightedScale`), its coordinates in sequence with `ErrorFeedback`, the scale once more as
 /// the least-squares one in the H norm, a = wᵀ H q / qᵀ H q.
 ///
 /// Every group of a grouped convolution has an H of its own. Where a vector is longer than `blockLimit`, H counts as block-diagonal.
 public struct OutputAwareRounding {
     /// The layer's weights, and what is rounded in their place.
-    let matrix: [Float]
-    let targets: [Float]
+    private var matrix: [Float]
+    private(set) var targets: [Float]
     /// Per channel: by how much the mean of its output has drifted.
     let driftMeans: [Float]
     let channels: Int
@@ -19,8 +19,9 @@ public struct OutputAwareRounding {
     var damping: Float = 0.01
     /// The same where drift is made up for. Larger, because what is fitted there is a small difference of noisy inputs.
     static let driftDamping: Float = 0.1
-    /// The longest vector whose H is factorized as a whole.
-    var blockLimit = 8192
+    /// The longest vector whose H is factorized as a whole, and whose inputs' drift is made up for.
+    public static let longestWhole = 8192
+    var blockLimit = longestWhole
     /// Scales that are tried for every vector, as factors of the search's. What counts is the output error.
     var scaleFactors: [Float] = [1, 0.94, 0.88, 1.06, 1.12]
 
@@ -51,21 +52,24 @@ public struct OutputAwareRounding {
     }
 
     /// Rounds every channel at every width.
-    public func round(widths: [Int]) throws(QuantizationError) -> RoundedWeights {
-        try round((0..<channels).flatMap { channel in widths.map { RoundedWeights.Row(channel: channel, bits: $0) } })
+    public func round(widths: [Int], ladder: RefinementLadder = .odd) throws(QuantizationError) -> RoundedWeights {
+        try round((0..<channels).flatMap { channel in widths.map { RoundedWeights.Row(channel: channel, bits: $0) } }, ladder: ladder)
     }
 
     /// - Throws: `QuantizationError` for a channel or width out of range, or if the linear algebra fails.
-    public func round(_ rows: [RoundedWeights.Row]) throws(QuantizationError) -> RoundedWeights {
-        if let row = rows.first(where: { !(0..<channels).contains($0.channel) || !(1...6).contains($0.bits) }) {
-            throw QuantizationError("channel \(row.channel), \(row.bits) bits: 0 to \(channels - 1), 1 to 6 expected")
+    public func round(_ rows: [RoundedWeights.Row], ladder: RefinementLadder = .odd) throws(QuantizationError) -> RoundedWeights {
+        if let row = rows.first(where: {
+            !(0..<channels).contains($0.channel) || !(ladder.widths.contains($0.bits) || $0.bits == 0)
+        }) {
+            throw QuantizationError(
+                "channel \(row.channel), \(row.bits) bits: channels 0 to \(channels - 1), widths \(ladder.widths) expected")
         }
-        var result = RoundedWeights(rowLength: rowLength, rows: rows)
+        var result = RoundedWeights(ladder: ladder, rowLength: rowLength, rows: rows)
         let perGroup = channels / moment.groups
         var ofGroup = [[Int]](repeating: [], count: moment.groups)
         for (index, row) in rows.enumerated() { ofGroup[row.channel / perGroup].append(index) }
         do {
-            let pieces = try concurrently(moment.groups) { group in try roundGroup(group, rows, ofGroup[group]) }
+            let pieces = try concurrently(moment.groups) { group in try roundGroup(group, ladder, rows, ofGroup[group]) }
             for (indices, piece) in zip(ofGroup, pieces) {
                 for (i, index) in indices.enumerated() { result.take(index, from: piece, i) }
             }
@@ -76,17 +80,37 @@ public struct OutputAwareRounding {
         return result
     }
 
+    /// Points with free scales in place of a ladder.
+    /// - Throws: `QuantizationError` for a channel or width out of range, or if the linear algebra fails.
+    public func freePoints(_ rows: [RoundedRow]) throws(QuantizationError) -> FreePoints { try FreePoints(self, rows: rows) }
+
     private func setShifts(_ result: inout RoundedWeights) {
-        guard let mean = moment.mean else { return }
-        let perGroup = channels / moment.groups
         for (index, row) in result.rows.enumerated() {
-            let (w, x) = (row.channel * rowLength, row.channel / perGroup * rowLength)
-            var (sum, scale) = (0.0, Double(result.scales[index]))
-            for k in 0..<rowLength {
-                let rounded = scale * Double(result.entries[index * rowLength + k])
-                sum += (Double(matrix[w + k]) - rounded) * Double(mean[x + k])
-            }
-            result.shifts[index] = Float(sum) + driftMeans[row.channel]
+            result.shifts[index] = shift(channel: row.channel, vector: result.vector(index))
+        }
+    }
+
+    /// The mean of what a vector in place of a channel's weights changes: (w − ŵ) · E[x], and the drift's.
+    func shift(channel: Int, vector: [Float]) -> Float {
+        guard let mean = moment.mean else { return 0 }
+        let (w, x) = (channel * rowLength, channel / (channels / moment.groups) * rowLength)
+        let sum = vector.indices.reduce(0.0) { $0 + (Double(matrix[w + $1]) - Double(vector[$1])) * Double(mean[x + $1]) }
+        return Float(sum) + driftMeans[channel]
+    }
+
+    /// Rounding of other vectors for the same inputs: [channels, rowLength].
+    func rounding(_ vectors: [Float]) -> OutputAwareRounding {
+        var result = self
+        (result.matrix, result.targets) = (vectors, vectors)
+        return result
+    }
+
+    /// Every channel's vector v becomes H v.
+    func timesMoment(_ vectors: [Float]) throws -> [Float] {
+        let perGroup = channels / moment.groups
+        return try (0..<moment.groups).flatMap { group in
+            let rows = group * perGroup * rowLength..<(group + 1) * perGroup * rowLength
+            return try moment.products(with: Array(vectors[rows]), group: group, multiply: algebra.multiply)
         }
     }
 
@@ -103,12 +127,14 @@ public struct OutputAwareRounding {
         return try results.compactMap { try $0?.get() }
     }
 
-    private func roundGroup(_ group: Int, _ rows: [RoundedWeights.Row], _ indices: [Int]) throws -> RoundedWeights {
+    private func roundGroup(
+        _ group: Int, _ ladder: RefinementLadder, _ rows: [RoundedWeights.Row], _ indices: [Int]
+    ) throws -> RoundedWeights {
         let own = indices.map { rows[$0] }
         let (blocks, size) = (self.blocks, OutputAwareRounding.chunkSize)
         let diagonal = moment.diagonal(group: group)
         var chunks = try concurrently((own.count + size - 1) / size) { index in
-            RowChunk(own[index * size..<min(own.count, (index + 1) * size)], targets, rowLength, diagonal)
+            RowChunk(ladder, own[index * size..<min(own.count, (index + 1) * size)], targets, rowLength, diagonal)
         }
         for block in blocks {
             let h = try FactorizedMoment(moment, group: group, inputs: block, damping: damping, algebra)
@@ -119,7 +145,7 @@ public struct OutputAwareRounding {
                 return chunk
             }
         }
-        var result = RoundedWeights(rowLength: rowLength, rows: own)
+        var result = RoundedWeights(ladder: ladder, rowLength: rowLength, rows: own)
         for (index, chunk) in chunks.enumerated() {
             let part = chunk.result()
             for i in part.rows.indices { result.take(index * size + i, from: part, i) }

@@ -1,29 +1,21 @@
-/// Vectors of a layer as scaled odd integers: ŵ = a q, q within ±(2^B − 1).
-public struct RoundedWeights: Sendable {
-    /// A weight vector and the width B that it is rounded to, 1 to 6.
-    public struct Row: Hashable, Sendable {
-        public var channel: Int
-        public var bits: Int
+import MultipointGraph
 
-        public init(channel: Int, bits: Int) {
-            self.channel = channel
-            self.bits = bits
-        }
-    }
+/// Vectors of a layer as scaled integers of a refinement ladder: ŵ = a q.
+public struct RoundedWeights: RoundedRows {
+    public typealias Row = RoundedRow
 
+    public let ladder: RefinementLadder
     public let rowLength: Int
     public let rows: [Row]
     /// [rows, rowLength].
     public internal(set) var entries: [Int8]
     /// One per row; 0 for a vector of zeros, or one too small for its scale to be a float: ŵ = 0.
     public internal(set) var scales: [Float]
-    /// Per row: E[((w − ŵ) · x)²].
     public internal(set) var errors: [Double]
-    /// Per row: the error's mean E[(w − ŵ) · x], for the layer's bias to take up; 0 where E[x] is not known.
     public internal(set) var shifts: [Float]
 
-    init(rowLength: Int, rows: [Row]) {
-        (self.rowLength, self.rows) = (rowLength, rows)
+    init(ladder: RefinementLadder = .odd, rowLength: Int, rows: [Row]) {
+        (self.ladder, self.rowLength, self.rows) = (ladder, rowLength, rows)
         entries = [Int8](repeating: 0, count: rows.count * rowLength)
         scales = [Float](repeating: 0, count: rows.count)
         errors = [Double](repeating: 0, count: rows.count)
@@ -36,14 +28,31 @@ public struct RoundedWeights: Sendable {
         for k in 0..<rowLength { entries[to + k] = other.entries[from + k] }
     }
 
-    /// ŵ of a row.
+    public func isEmpty(_ row: Int) -> Bool { scales[row] == 0 }
+
     public func vector(_ row: Int) -> [Float] {
         entries[row * rowLength..<(row + 1) * rowLength].map { scales[row] * Float($0) }
     }
 
+    private func bits(_ row: Int) -> Int { isEmpty(row) ? 0 : rows[row].bits }
+
+    public func byteCount(ofRow row: Int) -> Int {
+        RefinementLadder.byteCount(bits: bits(row), widths: [bits(row)], rowLength: rowLength)
+    }
+
+    public func byteCount(ofLayer rows: [Int]) -> Int {
+        let bits = rows.map(bits)
+        let widths = Set(bits).subtracting([0]).sorted()
+        return bits.reduce(RefinementLadder.codebookByteCount(widths: widths)) {
+            $0 + RefinementLadder.byteCount(bits: $1, widths: widths, rowLength: rowLength)
+        }
+    }
+
+    public func packed(_ rows: [Int]) throws(QuantizationError) -> PackedWeights { try ladder.pack(selecting(rows)) }
+
     /// Some of the rows, in the order given.
-    public func selecting(_ chosen: [Int]) -> RoundedWeights {
-        var result = RoundedWeights(rowLength: rowLength, rows: chosen.map { rows[$0] })
+    func selecting(_ chosen: [Int]) -> RoundedWeights {
+        var result = RoundedWeights(ladder: ladder, rowLength: rowLength, rows: chosen.map { rows[$0] })
         for (row, index) in chosen.enumerated() { result.take(row, from: self, index) }
         return result
     }

@@ -1,7 +1,8 @@
 /// Some vectors of a group that are rounded side by side, block of inputs after block of inputs.
 struct RowChunk: Sendable {
-    private typealias Lane = ErrorFeedback.Lane
+    private typealias Lane = SIMD8<Float>
 
+    private let ladder: RefinementLadder
     private let rows: [RoundedWeights.Row]
     private let rowLength: Int
     /// a of the search; nil for a vector of zeros.
@@ -13,8 +14,10 @@ struct RowChunk: Sendable {
     private var squares: [Double]
     private var errors: [Double]
 
-    init(_ rows: ArraySlice<RoundedWeights.Row>, _ matrix: [Float], _ rowLength: Int, _ diagonal: [Float]) {
-        (self.rows, self.rowLength) = (Array(rows), rowLength)
+    init(
+        _ ladder: RefinementLadder, _ rows: ArraySlice<RoundedWeights.Row>, _ matrix: [Float], _ rowLength: Int, _ diagonal: [Float]
+    ) {
+        (self.ladder, self.rows, self.rowLength) = (ladder, Array(rows), rowLength)
         entries = [Int8](repeating: 0, count: rows.count * rowLength)
         (products, squares) = ([Double](repeating: 0, count: rows.count), [Double](repeating: 0, count: rows.count))
         errors = products
@@ -25,7 +28,7 @@ struct RowChunk: Sendable {
                 let weights = matrix[row.channel * rowLength..<(row.channel + 1) * rowLength]
                 search = (row.channel, WeightedScale(weights, h: diagonal))
             }
-            scales.append(search?.scale.best(bits: row.bits))
+            scales.append(row.bits > 0 ? search?.scale.best(ladder, bits: row.bits) : nil)
         }
     }
 
@@ -44,7 +47,7 @@ struct RowChunk: Sendable {
             }
         }
         for row in rows.indices { scales[row] = scales[row].map { $0 * factors[row] } }
-        try include(best.q, costs: best.costs, h, matrix, algebra)
+        try include(best.q, h, matrix, fitsScale: scaleFactors.count > 1, algebra)
     }
 
     private var width: Int { (rows.count + 7) / 8 }
@@ -63,12 +66,35 @@ struct RowChunk: Sendable {
     private func feedback(
         _ w: [Lane], _ h: FactorizedMoment, factor: Float, _ algebra: LinearAlgebra
     ) throws -> (q: [Float], costs: [Double]) {
-        let (n, width) = (h.inputs.count, width)
-        var (a, largest) = ([Lane](repeating: .one, count: width), [Lane](repeating: .one, count: width))
-        for (row, place) in rows.enumerated() {
-            a[row / 8][row % 8] = (scales[row] ?? 1) * factor
-            largest[row / 8][row % 8] = Float((1 << place.bits) - 1)
+        switch ladder.family {
+        case .odd, .zero: try feedback(w, h, factor: factor, evenGrids, algebra)
+        case .subset: try feedback(w, h, factor: factor, tableGrids, algebra)
         }
+    }
+
+    private var evenGrids: [EvenGrid] {
+        (0..<width).map { lane in
+            var half = Lane(repeating: 1)
+            for (i, row) in rows[8 * lane..<min(rows.count, 8 * lane + 8)].enumerated() where row.bits > 0 {
+                half[i] = Float(1 << (row.bits - 1))
+            }
+            return EvenGrid(ladder.family, half: half)
+        }
+    }
+
+    private var tableGrids: [TableGrid] {
+        let tables = Dictionary(uniqueKeysWithValues: Set(rows.map(\.bits)).map { ($0, table(bits: $0)) })
+        return (0..<width).map { lane in
+            TableGrid((8 * lane..<8 * lane + 8).map { tables[$0 < rows.count ? rows[$0].bits : 0] ?? table(bits: 0) })
+        }
+    }
+
+    private func feedback<Grid: EntryGrid>(
+        _ w: [Lane], _ h: FactorizedMoment, factor: Float, _ grids: [Grid], _ algebra: LinearAlgebra
+    ) throws -> (q: [Float], costs: [Double]) {
+        let (n, width) = (h.inputs.count, width)
+        var a = [Lane](repeating: .one, count: width)
+        for row in rows.indices { a[row / 8][row % 8] = (scales[row] ?? 1) * factor }
         var costs = [Lane](repeating: .zero, count: width)
         // q, the errors and what they spread.
         var work = [Lane](repeating: .zero, count: 3 * n * width)
@@ -77,14 +103,13 @@ struct RowChunk: Sendable {
                 try work.withUnsafeMutableBufferPointer { work in
                     guard let l = l.baseAddress, let w = w.baseAddress, let work = work.baseAddress else { return }
                     try a.withUnsafeBufferPointer { a in
-                        try largest.withUnsafeBufferPointer { largest in
+                        try grids.withUnsafeBufferPointer { grids in
                             try costs.withUnsafeMutableBufferPointer { costs in
-                                guard let a = a.baseAddress, let largest = largest.baseAddress, let costs = costs.baseAddress
-                                else { return }
-                                try ErrorFeedback(factor: l, n: n, multiply: algebra.multiply).round(
-                                    ErrorFeedback.Vectors(
+                                guard let a = a.baseAddress, let grids = grids.baseAddress, let costs = costs.baseAddress else { return }
+                                try ErrorFeedback<Grid>(factor: l, n: n, multiply: algebra.multiply).round(
+                                    ErrorFeedback<Grid>.Vectors(
                                         width: width, w: w, q: work, error: work + n * width, spread: work + 2 * n * width,
-                                        scales: a, largest: largest, costs: costs))
+                                        scales: a, grids: grids, costs: costs))
                             }
                         }
                     }
@@ -98,42 +123,85 @@ struct RowChunk: Sendable {
         return (q, rows.indices.map { Double(costs[$0 / 8][$0 % 8]) })
     }
 
-    /// Stores the block's q and adds up what the least-squares scale needs.
+    /// Improves the block's q once more, stores it and adds up what the least-squares scale needs.
     private mutating func include(
-        _ q: [Float], costs: [Double], _ h: FactorizedMoment, _ matrix: [Float], _ algebra: LinearAlgebra
+        _ q: [Float], _ h: FactorizedMoment, _ matrix: [Float], fitsScale: Bool, _ algebra: LinearAlgebra
     ) throws {
         let n = h.inputs.count
-        var y = [Float](repeating: 0, count: rows.count * n)
-        try q.withUnsafeBufferPointer { q in
-            try h.h.withUnsafeBufferPointer { h in
-                try y.withUnsafeMutableBufferPointer { y in
-                    guard let q = q.baseAddress, let h = h.baseAddress, let y = y.baseAddress else { return }
-                    try algebra.multiply(MatrixProduct(m: rows.count, n: n, k: n, a: q, b: h, c: y))
-                }
-            }
+        let w = rows.flatMap { matrix[$0.channel * rowLength..<($0.channel + 1) * rowLength][offset: h.inputs] }
+        var (q, z, y) = (q, try product(w, h, algebra), try product(q, h, algebra))
+        descend(h, w, z, &q, &y, fitsScale: fitsScale)
+        // Of a vector that becomes zeros w itself is the error.
+        var d = w
+        for row in rows.indices {
+            let a = scales[row] ?? 0
+            for k in row * n..<(row + 1) * n { d[k] -= a * q[k] }
         }
-        for (row, place) in rows.enumerated() {
-            guard let a = scales[row] else { continue }
-            let first = place.channel * rowLength + h.inputs.lowerBound
-            var distance = 0.0
-            for k in 0..<n {
-                let (w, entry, hq) = (Double(matrix[first + k]), Double(q[row * n + k]), Double(y[row * n + k]))
-                products[row] += w * hq
-                squares[row] += entry * hq
-                distance += (w - Double(a) * entry) * (w - Double(a) * entry)
-                entries[row * rowLength + h.inputs.lowerBound + k] = Int8(entry)
+        z = try product(d, h, algebra)
+        for row in rows.indices {
+            for k in row * n..<(row + 1) * n {
+                errors[row] += Double(d[k]) * Double(z[k])
+                guard scales[row] != nil else { continue }
+                products[row] += Double(w[k]) * Double(y[k])
+                squares[row] += Double(q[k]) * Double(y[k])
+                entries[row * rowLength + h.inputs.lowerBound + k - row * n] = Int8(q[k])
             }
-            // The factor is that of H + λ I.
-            errors[row] += max(0, costs[row] - Double(h.damping) * distance)
         }
     }
 
+    /// Vectors times H: [rows, n].
+    private func product(_ vectors: [Float], _ h: FactorizedMoment, _ algebra: LinearAlgebra) throws -> [Float] {
+        let n = h.inputs.count
+        var result = [Float](repeating: 0, count: vectors.count)
+        try vectors.withUnsafeBufferPointer { v in
+            try h.h.withUnsafeBufferPointer { h in
+                try result.withUnsafeMutableBufferPointer { result in
+                    guard let v = v.baseAddress, let h = h.baseAddress, let result = result.baseAddress else { return }
+                    try algebra.multiply(MatrixProduct(m: rows.count, n: n, k: n, a: v, b: h, c: result))
+                }
+            }
+        }
+        return result
+    }
+
+    private mutating func descend(
+        _ h: FactorizedMoment, _ w: [Float], _ z: [Float], _ q: inout [Float], _ y: inout [Float], fitsScale: Bool
+    ) {
+        let n = h.inputs.count
+        let grids = Dictionary(uniqueKeysWithValues: Set(rows.map(\.bits)).map { ($0, ScalarGrid(table(bits: $0))) })
+        h.h.withUnsafeBufferPointer { matrix in
+            w.withUnsafeBufferPointer { w in
+                z.withUnsafeBufferPointer { z in
+                    q.withUnsafeMutableBufferPointer { q in
+                        y.withUnsafeMutableBufferPointer { y in
+                            guard let matrix = matrix.baseAddress, let w = w.baseAddress, let z = z.baseAddress,
+                                let q = q.baseAddress, let y = y.baseAddress
+                            else { return }
+                            for (row, place) in rows.enumerated() {
+                                guard let a = scales[row], let grid = grids[place.bits] else { continue }
+                                let descent = CoordinateDescent(
+                                    h: matrix, damping: h.damping, n: n, grid: grid, fitsScale: fitsScale)
+                                let first = row * n
+                                scales[row] = descent.improve(w + first, z + first, q + first, y + first, scale: a)
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    private func table(bits: Int) -> [Float] { TableGrid.table(bits > 0 ? ladder.values(bits: bits) : [0]) }
+
     /// With the least-squares scale a' the error falls by (a' − a)² qᵀ H q.
     func result() -> RoundedWeights {
-        var result = RoundedWeights(rowLength: rowLength, rows: rows)
+        var result = RoundedWeights(ladder: ladder, rowLength: rowLength, rows: rows)
         result.entries = entries
         for row in rows.indices {
-            guard let a = scales[row] else { continue }
+            guard let a = scales[row] else {
+                result.errors[row] = max(0, errors[row])
+                continue
+            }
             let best = Float(products[row] / squares[row])
             guard squares[row] > 0, best.isNormal, best > 0 else {
                 (result.scales[row], result.errors[row]) = (a, errors[row])
@@ -145,6 +213,11 @@ struct RowChunk: Sendable {
         }
         return result
     }
+}
+
+extension ArraySlice {
+    /// Elements at places counted from the slice's start.
+    fileprivate subscript(offset range: Range<Int>) -> ArraySlice { self[startIndex + range.lowerBound..<startIndex + range.upperBound] }
 }
 
 extension SIMD8<Float> {

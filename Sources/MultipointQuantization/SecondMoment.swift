@@ -77,6 +77,9 @@ public struct SecondMoment: Sendable {
         }
     }
 
+    /// The same H as if the mean were not known.
+    public var withoutMean: SecondMoment { SecondMoment(groups: groups, rowLength: rowLength, storage: storage) }
+
     /// H of a group, [K, K].
     public func matrix(group: Int, multiply: MatrixMultiply) throws -> [Float] {
         try matrix(group: group, inputs: 0..<rowLength, multiply: multiply)
@@ -93,6 +96,36 @@ public struct SecondMoment: Sendable {
             }
             return sums.map { Float($0 / Double(count)) }
         }
+    }
+
+    /// H v for vectors of a group: [vectors, K].
+    func products(with vectors: [Float], group: Int, multiply: MatrixMultiply) throws -> [Float] {
+        let (rows, k) = (vectors.count / rowLength, rowLength)
+        var result = [Float](repeating: 0, count: rows * k)
+        try vectors.withUnsafeBufferPointer { v in
+            try result.withUnsafeMutableBufferPointer { result in
+                guard let v = v.baseAddress, let result = result.baseAddress else { return }
+                switch storage {
+                case .matrices(let all):
+                    try all.withUnsafeBufferPointer { h in
+                        guard let h = h.baseAddress else { return }
+                        try multiply(MatrixProduct(m: rows, n: k, k: k, a: v, b: h + group * k * k, c: result))
+                    }
+                case .patches(let all, let count):
+                    // Xᵀ (X v) / patches.
+                    try all.withUnsafeBufferPointer { x in
+                        try withUnsafeTemporaryAllocation(of: Float.self, capacity: rows * count) { y in
+                            guard let x = x.baseAddress, let y = y.baseAddress else { return }
+                            let x0 = x + group * count * k
+                            try multiply(MatrixProduct(transposeB: true, m: rows, n: count, k: k, a: v, b: x0, c: y))
+                            try multiply(MatrixProduct(m: rows, n: k, k: count, a: y, b: x0, c: result))
+                        }
+                    }
+                    for i in 0..<rows * k { result[i] /= Float(count) }
+                }
+            }
+        }
+        return result
     }
 
     /// The rows and columns `inputs` of a group's H.

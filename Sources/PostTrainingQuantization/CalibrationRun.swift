@@ -6,8 +6,6 @@ import MultipointRuntime
 /// One pass of the float network over the calibration inputs that looks at the values that layers read.
 struct CalibrationRun {
     let network: Network
-    /// The same before some of its layers were rounded, where accumulators measure the drift.
-    var original: Network?
     /// For a batch of one.
     let shapes: [String: [Int]]
     let uses: LayerUses
@@ -29,35 +27,31 @@ struct CalibrationRun {
 
     private func shape(_ value: String) -> [Int] { shapes[value] ?? [] }
 
-    /// Feeds the accumulators of `layers` and, if wanted, the ranges of `ranged` values.
+    /// Feeds the accumulators of `layers` and, if wanted, counts the values of `ranged`.
     /// - Parameters:
     ///   - accumulators: keyed by layer.
     ///   - progress: called with the fraction done after every batch; false cancels.
     func run(
         _ inputs: some CalibrationInputs, accumulators: inout [String: SecondMomentAccumulator],
-        ranges: inout [String: ActivationRange], ranged: [String], progress: (Double) -> Bool
+        ranges: inout [String: ActivationHistogram], ranged: [String], progress: (Double) -> Bool
     ) throws {
         let values = Array(Set(ranged + accumulators.keys.flatMap { uses.inputs[$0] ?? [] })).sorted()
         let provided = Set(network.inputs.map(\.name))
         let computed = values.filter { !provided.contains($0) }
         let batch = batchSize(values, samples: inputs.sampleCount)
-        let sessions = computed.isEmpty
-            ? []
-            : try [network, original].compactMap(\.self).map {
-                try Session(network: $0.computing(computed), maximumBatch: batch, threads: threads, outputs: computed)
-            }
+        let session = computed.isEmpty
+            ? nil
+            : try Session(network: network.computing(computed), maximumBatch: batch, threads: threads, outputs: computed)
         for start in stride(from: 0, to: inputs.sampleCount, by: batch) {
             let samples = start..<min(start + batch, inputs.sampleCount)
             let arrays = try inputs.batch(samples)
             try check(arrays, samples)
-            let given = Dictionary(zip(network.inputs.map(\.name), arrays)) { first, _ in first }
-            let activations = try sessions.map { session in
-                try given.merging(zip(computed, session.run(arrays, batch: samples.count))) { _, new in new }
+            var activations = Dictionary(zip(network.inputs.map(\.name), arrays)) { first, _ in first }
+            if let session {
+                activations.merge(zip(computed, try session.run(arrays, batch: samples.count))) { _, new in new }
             }
-            try include(activations.first ?? given, of: ranged, in: &ranges)
-            try accumulate(
-                activations.first ?? given, original: original == nil ? nil : activations.last ?? given, batch: samples.count,
-                &accumulators)
+            try include(activations, of: ranged, in: &ranges)
+            try accumulate(activations, batch: samples.count, &accumulators)
             guard progress(Double(samples.upperBound) / Double(inputs.sampleCount)) else { throw QuantizationError.cancelled }
         }
     }
@@ -87,35 +81,28 @@ struct CalibrationRun {
     }
 
     private func include(
-        _ activations: [String: [Float]], of names: [String], in ranges: inout [String: ActivationRange]
+        _ activations: [String: [Float]], of names: [String], in ranges: inout [String: ActivationHistogram]
     ) throws(QuantizationError) {
         for name in names {
             guard let values = activations[name] else { continue }
-            var range = ranges[name] ?? ActivationRange()
             do throws(QuantizationError) {
-                try values.withUnsafeBufferPointer { (values) throws(QuantizationError) in try range.include(values) }
+                try values.withUnsafeBufferPointer { (values) throws(QuantizationError) in
+                    try ranges[name, default: ActivationHistogram()].include(values)
+                }
             } catch {
                 throw QuantizationError("value `\(name)`: \(error)", kind: error.kind)
             }
-            ranges[name] = range
         }
     }
 
     private func accumulate(
-        _ activations: [String: [Float]], original: [String: [Float]]?, batch: Int,
-        _ accumulators: inout [String: SecondMomentAccumulator]
+        _ activations: [String: [Float]], batch: Int, _ accumulators: inout [String: SecondMomentAccumulator]
     ) throws {
         let shapes = network.hasFixedBatch ? shapes : try network.shapes(batch: batch)
         for (layer, values) in uses.inputs where accumulators[layer] != nil {
             for value in values {
                 guard let activation = activations[value], let shape = shapes[value] else { continue }
-                try activation.withUnsafeBufferPointer { activation in
-                    if let original = original?[value] {
-                        try original.withUnsafeBufferPointer { try accumulators[layer]?.add(activation, original: $0, shape: shape) }
-                    } else {
-                        try accumulators[layer]?.add(activation, shape: shape)
-                    }
-                }
+                try activation.withUnsafeBufferPointer { try accumulators[layer]?.add($0, shape: shape) }
             }
         }
     }

@@ -7,73 +7,89 @@ import MultipointQuantization
 /// A layer's sensitivity is the change of the network's output with that layer alone rounded, divided by the layer's output error. It
 /// is measured near the widths that the layer will have: first with all channels near the budget's mean, then with the allocation
 /// that follows from it.
-struct LayerAllocation {
+struct LayerAllocation<Inputs: CalibrationInputs> {
     let network: Network
+    /// In the order of their first use.
     let names: [String]
     let layers: [String: RoundedLayer]
-    let sensitivity: OutputSensitivity
+    let sensitivity: OutputSensitivity<Inputs>
+    /// By layer.
+    private var sensitivities: [String: Double] = [:]
 
-    /// Widths of a channel.
-    static let widths = 2...6
-    private static var rounds: Int { 2 }
+    /// How often sensitivities are measured.
+    static var rounds: Int { 2 }
 
     /// - Parameter progress: called with the fraction done; false cancels.
-    func widths(budget: QuantizationOptions.Budget, progress: (Double) -> Bool) throws -> [String: [Int]] {
-        let weights = layers.values.reduce(0) { $0 + $1.channels * $1.rowLength }
-        let bytes: Int
-        let mean: Double
-        switch budget {
-        case .bitsPerWeight(let bits): (bytes, mean) = (Int(bits * Double(weights) / 8), bits)
-        case .bytes(let count): (bytes, mean) = (count, weights > 0 ? Double(count) * 8 / Double(weights) : 0)
+    init(
+        _ network: Network, names: [String], layers: [String: RoundedLayer], sensitivity: OutputSensitivity<Inputs>, meanBits: Double,
+        progress: (Double) -> Bool
+    ) throws {
+        (self.network, self.names, self.layers, self.sensitivity) = (network, names, layers, sensitivity)
+        let start = Int(min(max(meanBits.rounded(), 2), 6))
+        var widths = layers.mapValues { layer in
+            [Int](repeating: layer.widths.min { (abs($0 - start), $1) < (abs($1 - start), $0) } ?? start, count: layer.channels)
         }
-        let start = Int(min(max(mean.rounded(), Double(Self.widths.lowerBound)), Double(Self.widths.upperBound)))
-        var widths = layers.mapValues { [Int](repeating: start, count: $0.channels) }
         for round in 0..<Self.rounds {
-            var sensitivities: [String: Double] = [:]
-            for (index, name) in names.enumerated() {
-                guard let layer = layers[name], let bits = widths[name], let original = network.layers[name] else { continue }
-                let error = layer.error(bits)
-                let change = error > 0 ? try sensitivity.change(with: layer.applied(to: original, bits)) : 0
-                sensitivities[name] = error > 0 ? change / error : 0
-                let done = Double(round * names.count + index + 1) / Double(Self.rounds * names.count)
-                guard progress(done) else { throw QuantizationError.cancelled }
-            }
-            widths = try allocate(bytes, sensitivities)
+            try measure(at: widths) { progress((Double(round) + $0) / Double(Self.rounds)) }
+            guard round + 1 < Self.rounds else { break }
+            widths = try self.widths(within: Int(meanBits * Double(weightCount) / 8), orLeast: true)
         }
-        return widths
     }
 
-    /// The allocation counts every channel as if its layer had its width as a base; what the actual bases need beyond that is taken
-    /// off the budget, and the allocation done again.
-    private func allocate(_ budget: Int, _ sensitivities: [String: Double]) throws(QuantizationError) -> [String: [Int]] {
-        let allocation = BitAllocation(choices(sensitivities))
+    /// Weights of all the layers.
+    var weightCount: Int { layers.values.reduce(0) { $0 + $1.channels * $1.rowLength } }
+
+    private mutating func measure(at widths: [String: [Int]], progress: (Double) -> Bool) throws {
+        var probed: [String: [Int]] = [:]
+        for name in names {
+            guard let layer = layers[name], let bits = widths[name] else { continue }
+            // A layer without errors at these widths is looked at with fewer bits.
+            let coarser = layer.widths.reversed().lazy.map { [Int](repeating: $0, count: layer.channels) }
+            probed[name] = layer.error(bits) > 0 ? bits : coarser.first { layer.error($0) > 0 }
+            sensitivities[name] = leastSensitivity(layer)
+        }
+        var done = 0
+        try sensitivity.changes(inOrder: names) { name in
+            guard let layer = layers[name], let bits = probed[name] else { return nil }
+            return network.layers[name].map { layer.applied(to: $0, bits) }
+        } body: { name, change in
+            guard let layer = layers[name], let bits = probed[name] else { return }
+            sensitivities[name] = max(leastSensitivity(layer), change / layer.error(bits))
+            done += 1
+            guard progress(Double(done) / Double(names.count)) else { throw QuantizationError.cancelled }
+        }
+    }
+
+    /// Even a layer whose errors the samples do not show is no layer to be thrown away: all of its output counts for a little.
+    private func leastSensitivity(_ layer: RoundedLayer) -> Double {
+        let power = layer.powers.reduce(0, +)
+        return power > 0 ? 1e-4 / power : 0
+    }
+
+    /// The allocation counts every channel as if it shared nothing with others; what the layers' levels need beyond that is taken off
+    /// the budget, and the allocation done again.
+    /// - Parameter orLeast: exceed a budget that is too small instead of throwing.
+    func widths(within budget: Int, orLeast: Bool = false) throws(QuantizationError) -> [String: [Int]] {
+        let allocation = BitAllocation(choices())
         var target = budget
-        var result: [String: [Int]] = [:]
         while true {
-            result = split(allocation.bits(within: target))
+            let result = split(allocation.bits(within: target))
             let bytes = result.reduce(0) { $0 + (layers[$1.key]?.byteCount($1.value) ?? 0) }
             guard bytes > budget else { return result }
             guard target >= allocation.leastBytes else {
+                if orLeast { return result }
                 throw QuantizationError("a budget of \(budget) bytes: these layers need at least \(bytes)")
             }
             target -= max(1, bytes - budget)
         }
     }
 
-    private func choices(_ sensitivities: [String: Double]) -> [[BitAllocation.Choice]] {
-        var channels: [[BitAllocation.Choice]] = []
-        for name in names {
-            guard let layer = layers[name] else { continue }
-            for channel in 0..<layer.channels {
-                channels.append(
-                    (layer.isZero(channel: channel) ? [layer.widths[0]] : layer.widths).map { bits in
-                        BitAllocation.Choice(
-                            bits: bits, bytes: RefinementLadder.byteCount(bits: bits, baseBits: bits, rowLength: layer.rowLength),
-                            damage: layer.error(channel: channel, bits: bits) * (sensitivities[name] ?? 0))
-                    })
-            }
+    private func choices() -> [[BitAllocation.Choice]] {
+        names.flatMap { name in
+            layers[name].map { layer in
+                (0..<layer.channels).map { layer.choices(channel: $0, sensitivity: sensitivities[name] ?? 0) }
+            } ?? []
         }
-        return channels
     }
 
     private func split(_ bits: [Int]) -> [String: [Int]] {

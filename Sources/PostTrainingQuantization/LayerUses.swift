@@ -50,6 +50,8 @@ struct LayerResults {
     private let shapes: [String: [Int]]
     private var readers: [String: [Int]] = [:]
     private var taken: Set<Int> = []
+    /// Values on the way to a layer's result, which exist nowhere.
+    private(set) var absorbed: Set<String> = []
     /// For each layer the value, one per node that uses it.
     private(set) var values: [String: [String]] = [:]
 
@@ -71,13 +73,23 @@ struct LayerResults {
             let other = network.nodes[next].inputs.first { $0 != value }
             if let other, network.constants[other] == nil, shapes[other] == shapes[value] {
                 taken.insert(next)
+                absorbed.insert(value)
                 value = network.nodes[next].output
             }
         }
         if let next = onlyReader(of: value), network.nodes[next].operation.isActivation {
+            absorbed.insert(value)
             value = network.nodes[next].output
         }
         return value
+    }
+
+    /// Values that a program could keep in 8 bits: what layers read, then every other result that is stored and not for the caller.
+    func storedValues(_ uses: LayerUses, layers: [String]) -> [String] {
+        var seen = absorbed.union(network.outputs.map(\.name))
+        let read = layers.flatMap { uses.inputs[$0] ?? [] }
+        seen.subtract(read)
+        return (read + network.nodes.map(\.output)).filter { seen.insert($0).inserted }
     }
 
     private func onlyReader(of value: String) -> Int? {

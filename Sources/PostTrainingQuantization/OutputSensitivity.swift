@@ -1,75 +1,105 @@
-import DNNL
 import MultipointGraph
 import MultipointQuantization
-import MultipointRuntime
 
 /// How much the network's outputs change when weights change: the squared change on calibration samples, as a part of the
 /// outputs' own power (each output's, then their sum).
-struct OutputSensitivity {
+struct OutputSensitivity<Inputs: CalibrationInputs> {
     private let network: Network
+    private let calibration: Inputs
     private let threads: Int
+    private let samples: [Int]
     /// Values that are compared: outputs, or what the softmax or sigmoid that gives an output reads. Differences of logits count
     /// alike, however sure the network is.
     private let values: [String]
-    private let batches: [(inputs: [[Float]], count: Int)]
     /// For every batch, every value of the float network.
-    private var reference: [[[Float]]] = []
-    private var powers: [Double]
+    private var reference: [[String: [Float]]] = []
+    private var powers: [String: Double] = [:]
 
-    private static var largestBatch: Int { 32 }
-
-    init(_ network: Network, _ calibration: some CalibrationInputs, maximumSamples: Int, threads: Int) throws {
-        (self.network, self.threads) = (network, threads)
+    /// - Parameters:
+    ///   - maximumSamples: how many are looked at, at most.
+    ///   - maximumBytes: of values kept between layers, at most.
+    init(
+        _ network: Network, _ calibration: Inputs, maximumSamples: Int, maximumBytes: Int = 1_000_000_000, threads: Int
+    ) throws {
+        (self.network, self.calibration, self.threads) = (network, calibration, threads)
         let provided = Set(network.inputs.map(\.name))
         values = Array(Set(network.outputs.map { network.unsquashed($0.name) })).filter { !provided.contains($0) }.sorted()
-        let (total, count) = (calibration.sampleCount, min(calibration.sampleCount, maximumSamples))
-        let chosen = (0..<count).map { $0 * total / count }
-        let size = network.hasFixedBatch ? 1 : min(OutputSensitivity.largestBatch, count)
-        var batches: [(inputs: [[Float]], count: Int)] = []
-        for start in stride(from: 0, to: count, by: size) {
-            let samples = chosen[start..<min(count, start + size)]
-            var inputs = [[Float]](repeating: [], count: network.inputs.count)
-            for sample in samples {
-                for (index, values) in try calibration.batch(sample..<sample + 1).enumerated() { inputs[index] += values }
-            }
-            batches.append((inputs, samples.count))
-        }
-        self.batches = batches
-        powers = [Double](repeating: 0, count: values.count)
+        samples = try SegmentedRun.samples(
+            of: network, count: calibration.sampleCount, maximum: maximumSamples, bytes: maximumBytes, copies: 1)
         guard !values.isEmpty else { return }
-        let reference = try run(network)
-        self.reference = reference
-        powers = values.indices.map { value in
-            reference.reduce(0.0) { sum, batch in batch[value].reduce(sum) { $0 + Double($1) * Double($1) } }
+        reference = try start().finish(network, computing: values)
+        for value in values {
+            powers[value] = reference.reduce(0.0) { sum, batch in
+                (batch[value] ?? []).reduce(sum) { $0 + Double($1) * Double($1) }
+            }
         }
     }
 
-    private func run(_ network: Network) throws -> [[[Float]]] {
-        let session = try Session(network: network, maximumBatch: batches.first?.count ?? 1, threads: threads, outputs: values)
-        return try batches.map { try session.run($0.inputs, batch: $0.count) }
+    private func start() throws -> SegmentedRun {
+        try SegmentedRun(network, calibration, samples: samples, threads: threads)
     }
 
-    /// - Parameter layer: in place of the network's of the same name.
-    func change(with layer: Layer) throws -> Double {
-        guard !values.isEmpty else { return 0 }
-        var changed = network
-        changed.layers[layer.name] = layer
+    /// - Parameter changed: the network with other weights.
+    func change(to changed: Network) throws -> Double {
+        values.isEmpty ? 0 : distance(try start().finish(changed, computing: values))
+    }
+
+    /// The change that each layer makes alone. Only what comes after a layer is run again.
+    /// - Parameters:
+    ///   - order: layers, in the order of their first use.
+    ///   - replacement: of a layer; nil leaves it out.
+    ///   - body: called with every layer's change.
+    func changes(
+        inOrder order: [String], replacement: (String) -> Layer?, body: (String, Double) throws -> Void
+    ) throws {
+        guard !values.isEmpty else { return }
+        var run = try start()
+        let firstUses = network.firstUses
+        for name in order {
+            guard let node = firstUses[name], let layer = replacement(name) else { continue }
+            _ = try run.advance(to: node, in: network)
+            var changed = network
+            changed.layers[name] = layer
+            try body(name, distance(run.finish(changed, computing: values)))
+        }
+    }
+
+    private func distance(_ outputs: [[String: [Float]]]) -> Double {
         var total = 0.0
-        let outputs = try run(changed)
-        for value in values.indices where powers[value] > 0 {
+        for value in values {
+            guard let power = powers[value], power > 0 else { continue }
             var sum = 0.0
             for (found, expected) in zip(outputs, reference) {
-                for (a, b) in zip(found[value], expected[value]) { sum += (Double(a) - Double(b)) * (Double(a) - Double(b)) }
+                for (a, b) in zip(found[value] ?? [], expected[value] ?? []) { sum += (Double(a) - Double(b)) * (Double(a) - Double(b)) }
             }
-            total += sum / powers[value]
+            total += sum / power
         }
         return total
     }
 }
 
+extension CalibrationInputs {
+    /// Some of the samples, evenly spread, in batches for the network.
+    func spread(over network: Network, maximumSamples: Int) throws -> [(inputs: [[Float]], count: Int)] {
+        let (total, count) = (sampleCount, min(sampleCount, maximumSamples))
+        let chosen = (0..<count).map { $0 * total / count }
+        let size = network.hasFixedBatch ? 1 : min(32, count)
+        var batches: [(inputs: [[Float]], count: Int)] = []
+        for start in stride(from: 0, to: count, by: size) {
+            let samples = chosen[start..<min(count, start + size)]
+            var inputs = [[Float]](repeating: [], count: network.inputs.count)
+            for sample in samples {
+                for (index, values) in try self.batch(sample..<sample + 1).enumerated() { inputs[index] += values }
+            }
+            batches.append((inputs, samples.count))
+        }
+        return batches
+    }
+}
+
 extension Network {
     /// A value, or what the softmax or sigmoid that makes it reads.
-    fileprivate func unsquashed(_ value: String) -> String {
+    func unsquashed(_ value: String) -> String {
         guard let node = nodes.first(where: { $0.output == value }), let input = node.inputs.first else { return value }
         switch node.operation {
         case .softmax, .sigmoid: return input

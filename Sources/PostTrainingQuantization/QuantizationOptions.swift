@@ -11,15 +11,37 @@ public struct QuantizationOptions: Hashable, Sendable {
         case ladder(Budget)
         /// One odd point of 1 to 6 bits for every channel, rounded like the ladder's: what a ladder is to be compared with.
         case single(bits: Int)
+        /// Nearest rounding, 2 to 8 bits, one uniform point and one scale per channel; `ends` where they differ. A baseline.
+        case nearest(bits: Int, scale: NearestRounding.Scale, ends: EndWidths? = nil)
+        /// Subset quantization as published, 2 to 4 bits, one scale per layer; layers at the ends are uniform where `ends` is given,
+        /// with a scale per channel. A baseline.
+        case subset(bits: Int, ends: EndWidths? = EndWidths(first: 8, last: 8))
     }
 
     /// What all packed layers may take together: codes, scales, codebooks and numbers of points counted, biases not.
     public enum Budget: Hashable, Sendable {
         case bitsPerWeight(Double)
         case bytes(Int)
+        /// The smallest that keeps the packed network's agreement with the float one on the calibration samples within this of 1.
+        /// Agreement is how often, over all places of an output, the channel with the largest value is the same.
+        case drop(Double)
+    }
+
+    /// Whether layers are rounded for the inputs that the packed layers before them give.
+    public enum Sequence: Hashable, Sendable {
+        /// If that changes the network's outputs on the calibration samples less.
+        case automatic
+        case always
+        case never
     }
 
     public var method = Method.greedy
+    /// Codebooks of the ladder; nil takes what measures best for each layer.
+    public var ladderFamily: RefinementLadder.Family?
+    /// Whether the points of a ladder have integer ratios and fold into one row. Without, every point has a scale of its own, and a
+    /// channel's further points are further rows.
+    public var foldsLadder = true
+    public var sequence = Sequence.automatic
     /// Width of a point.
     public var bits = 4
     /// Width in the layers that read a network input without another layer between, and in those whose result reaches a network
@@ -35,6 +57,10 @@ public struct QuantizationOptions: Hashable, Sendable {
     public var relativeEpsilon = 0.01
     /// Per channel, 1 to 255.
     public var maximumPoints = 4
+    /// Ranges of the activations' 8 bits.
+    public var activations = Activations.meanSquaredError
+    /// Whether layers' biases take up the mean of what quantization changes in their results.
+    public var correctsBias = true
     /// Pack nothing: the result is the network itself.
     public var keepsFloat = false
     /// Output positions of a layer that enter its E[x xᵀ] at most, evenly spread over the calibration.
@@ -43,6 +69,8 @@ public struct QuantizationOptions: Hashable, Sendable {
     public var momentBytes = 1_500_000_000
     /// Samples, evenly spread over the calibration, on which the network's sensitivity to its layers' errors is measured at most.
     public var maximumProbes = 256
+    /// Report what layers' output errors would be at other widths.
+    public var measuresCurves = false
     /// 0: what OpenMP would use on the calling thread.
     public var threads = 0
 
@@ -58,9 +86,18 @@ public struct QuantizationOptions: Hashable, Sendable {
             throw QuantizationError("budget: more than 0 and at most 32 bits per weight expected, found \(bits)")
         case .ladder(.bytes(let bytes)) where bytes < 1:
             throw QuantizationError("budget: at least 1 byte expected, found \(bytes)")
-        case .single(let bits) where !RefinementLadder.widths.contains(bits):
+        case .ladder(.drop(let drop)) where !(drop >= 0 && drop < 1):
+            throw QuantizationError("drop: at least 0 and less than 1 expected, found \(drop)")
+        case .single(let bits) where !RefinementLadder.odd.widths.contains(bits):
             throw QuantizationError("bits: 1 to 6 expected for a single point, found \(bits)")
         default: break
+        }
+        if !foldsLadder, ladderFamily ?? .odd != .odd {
+            throw QuantizationError("ladder: points with free scales are odd; codebook \(ladderFamily?.rawValue ?? "") does not go with them")
+        }
+        for position in [Position.inner, .first, .last] { _ = try method.baseline(position) }
+        if case .percentile(let percentile) = activations, !(percentile > 50 && percentile <= 100) {
+            throw QuantizationError("percentile: more than 50 and at most 100 expected, found \(percentile)")
         }
         guard maximumPatches >= 1 else { throw QuantizationError("maximum patches: at least 1 expected, found \(maximumPatches)") }
         guard maximumProbes >= 1 else { throw QuantizationError("maximum probes: at least 1 expected, found \(maximumProbes)") }

@@ -7,23 +7,33 @@ import MultipointRuntime
 public enum QuantizationStage: Sendable {
     /// Running the float network.
     case calibrating
+    /// Measuring how much the network's output changes with the range of each activation.
+    case choosingRanges
     case packing
     /// Measuring how much the network's output changes with each layer.
     case probing
+    /// Rounding the layers for the inputs that the packed layers before them give.
+    case rounding
+    /// Looking for the least budget.
+    case searching
+    case correctingBiases
 }
 
 /// Packs the layers of a float network: runs it on sample inputs, learns the ranges of the values that layers read and the second
-/// moments of their patches, and gives every channel as many points as its output error asks for.
+/// moments of their patches, chooses what range of each value 8 bits cover, rounds the weights as `options` say, and lets the layers'
+/// biases take up the mean of what all that changes.
 ///
 /// Layers with more than `PackedWeights.maximumRowLength` weights in a channel, and layers that no node uses, stay in float.
 /// - Parameters:
 ///   - network: has only float layers.
 ///   - linearAlgebra: for output-aware rounding.
+///   - statistics: filled by the first call that gets it, and used instead of calibrating by the next ones.
 ///   - progress: called now and then with the stage and its fraction done; false cancels.
 /// - Throws: `QuantizationError`, or what the float network or `calibration` throws.
 public func quantize(
     _ network: Network, calibration: some CalibrationInputs, options: QuantizationOptions = QuantizationOptions(),
-    linearAlgebra: LinearAlgebra = .plain, progress: (QuantizationStage, Double) -> Bool = { _, _ in true }
+    linearAlgebra: LinearAlgebra = .plain, statistics: CalibrationStatistics? = nil,
+    progress: (QuantizationStage, Double) -> Bool = { _, _ in true }
 ) throws -> QuantizedNetwork {
     try options.validate()
     for layer in network.layers.values {
@@ -37,12 +47,20 @@ public func quantize(
     let threads = options.threads > 0 ? options.threads : Threads.current
     return try Threads.with(threads) {
         var quantization = try NetworkQuantization(network, calibration, options, linearAlgebra, threads: threads)
-        return try quantization.run(progress)
+        return try quantization.run(statistics, progress)
     }
 }
 
+/// The layers that `quantize` packs: those that a node uses and whose sums fit 32 bits.
+public func packableLayers(_ network: Network) -> Set<String> {
+    let uses = LayerUses(network)
+    return Set(network.layerOrder.filter {
+        uses.inputs[$0] != nil && (network.layers[$0]?.rowLength ?? .max) <= PackedWeights.maximumRowLength
+    })
+}
+
 /// The state of one call of `quantize`.
-private struct NetworkQuantization<Inputs: CalibrationInputs> {
+struct NetworkQuantization<Inputs: CalibrationInputs> {
     let network: Network
     let calibration: Inputs
     let options: QuantizationOptions
@@ -52,12 +70,15 @@ private struct NetworkQuantization<Inputs: CalibrationInputs> {
     let shapes: [String: [Int]]
     /// Layers to pack, in the order of the network.
     let names: [String]
+    var histograms: [String: ActivationHistogram] = [:]
+    /// What 8 bits cover of each value.
     var ranges: [String: ActivationRange] = [:]
     var packings: [String: Packing] = [:]
     /// Biases that take up the mean of what rounding changes.
     var biases: [String: [Float]] = [:]
     /// Layers rounded at several widths, of which `allocate` chooses; empty for the greedy method.
     var rounded: [String: RoundedLayer] = [:]
+    var curves: [String: ErrorCurves] = [:]
 
     init(
         _ network: Network, _ calibration: Inputs, _ options: QuantizationOptions, _ linearAlgebra: LinearAlgebra, threads: Int
@@ -70,16 +91,47 @@ private struct NetworkQuantization<Inputs: CalibrationInputs> {
         let uses = LayerUses(network)
         self.uses = uses
         shapes = try network.shapes(batch: 1)
-        names = network.layerOrder.filter {
-            uses.inputs[$0] != nil && (network.layers[$0]?.rowLength ?? .max) <= PackedWeights.maximumRowLength
-        }
+        let packable = packableLayers(network)
+        names = network.layerOrder.filter(packable.contains)
     }
 
-    mutating func run(_ progress: (QuantizationStage, Double) -> Bool) throws -> QuantizedNetwork {
+    mutating func run(
+        _ statistics: CalibrationStatistics?, _ progress: (QuantizationStage, Double) -> Bool
+    ) throws -> QuantizedNetwork {
+        if let statistics, Set(statistics.moments.keys) == Set(names) {
+            histograms = statistics.histograms
+            for name in names {
+                if let layer = network.layers[name], let moment = statistics.moments[name] { try take(layer, moment, progress) }
+            }
+        } else {
+            try calibrate(statistics, progress)
+        }
+        ranges = try ActivationChoice(activations: options.activations).ranges(
+            histograms, probe: { try activationProbe() }, progress: { progress(.choosingRanges, $0) })
+        try packRounded(progress)
+        return try result { progress(.correctingBiases, $0) }
+    }
+
+    private func activationProbe() throws -> ActivationProbe {
+        try ActivationProbe(
+            network, calibration, results: LayerResults(network, shapes: shapes).values.values.flatMap(\.self),
+            maximumSamples: options.maximumProbes, threads: threads)
+    }
+
+    /// Without the mean where no bias takes it up: errors then count in full.
+    func used(_ moment: SecondMoment) -> SecondMoment { options.correctsBias ? moment : moment.withoutMean }
+
+    private mutating func calibrate(
+        _ statistics: CalibrationStatistics?, _ progress: (QuantizationStage, Double) -> Bool
+    ) throws {
+        let start = ContinuousClock.now
         let calibrationRun = CalibrationRun(network: network, shapes: shapes, uses: uses, threads: threads)
         let groups = try layerGroups(calibrationRun)
-        var seen: Set<String> = []
-        let ranged = names.flatMap { uses.inputs[$0] ?? [] }.filter { seen.insert($0).inserted }
+        let ranged = LayerResults(network, shapes: shapes).storedValues(uses, layers: names)
+        let energies = ChannelEnergies(network, shapes: shapes)
+        for value in ranged {
+            histograms[value] = ActivationHistogram(energies: energies[value], run: energies.channels(value).run)
+        }
         for (index, group) in groups.enumerated() {
             var accumulators: [String: SecondMomentAccumulator] = [:]
             for (layer, patches) in group {
@@ -88,30 +140,45 @@ private struct NetworkQuantization<Inputs: CalibrationInputs> {
                     maximumPatches: patches, matrixMultiply: multiply)
             }
             try calibrationRun.run(
-                calibration, accumulators: &accumulators, ranges: &ranges, ranged: index == 0 ? ranged : []
+                calibration, accumulators: &accumulators, ranges: &histograms, ranged: index == 0 ? ranged : []
             ) { progress(.calibrating, (Double(index) + $0) / Double(groups.count)) }
+            if groups.count == 1 {
+                statistics?.duration = ContinuousClock.now - start
+            }
             for (layer, _) in group {
                 // Taken out of the dictionary, so that the moments of packed layers are freed one by one.
                 guard var accumulator = accumulators.removeValue(forKey: layer.name) else { continue }
                 let moment = try accumulator.finish()
-                if let widths = options.method.widths {
-                    rounded[layer.name] = try RoundedLayer(layer, moment, widths: widths, linearAlgebra, threads: threads)
-                } else {
-                    packings[layer.name] = try pack(layer, moment)
-                }
-                let done = packings.count + rounded.count
-                guard progress(.packing, Double(done) / Double(names.count)) else { throw QuantizationError.cancelled }
+                if groups.count == 1 { statistics?.moments[layer.name] = moment }
+                try take(layer, moment, progress)
             }
         }
-        try packRounded { progress(.probing, $0) }
-        return result()
+        if groups.count == 1 { statistics?.histograms = histograms }
     }
 
-    private func multiply(_ product: MatrixProduct) throws {
-        try sgemm(
-            transposeA: product.transposeA, transposeB: product.transposeB, m: product.m, n: product.n, k: product.k, alpha: 1,
-            a: product.a, lda: product.transposeA ? product.m : product.k, b: product.b,
-            ldb: product.transposeB ? product.k : product.n, beta: product.accumulates ? 1 : 0, c: product.c, ldc: product.n)
+    /// Rounds or packs a layer, whose inputs are known now.
+    private mutating func take(
+        _ layer: Layer, _ measured: SecondMoment, _ progress: (QuantizationStage, Double) -> Bool
+    ) throws {
+        let moment = used(measured)
+        if let found = try roundedLayer(layer, moment) {
+            rounded[layer.name] = found
+        } else {
+            packings[layer.name] = try pack(layer, moment)
+        }
+        if options.measuresCurves {
+            do {
+                curves[layer.name] = try ErrorCurves(layer, moment, rounded: rounded[layer.name], multiply, threads: threads)
+            } catch {
+                throw QuantizationError("layer `\(layer.name)`: \(error)", kind: error.kind)
+            }
+        }
+        let done = packings.count + rounded.count
+        guard progress(.packing, Double(done) / Double(names.count)) else { throw QuantizationError.cancelled }
+    }
+
+    func multiply(_ product: MatrixProduct) throws {
+        try BlockedProduct.multiply(product, threads: threads)
     }
 
     /// Layers whose second moments fit the budget together, with the number of patches for each. A layer that exceeds it alone
@@ -144,6 +211,9 @@ private struct NetworkQuantization<Inputs: CalibrationInputs> {
         var packing = options.packing(uses.position(layer.name))
         packing.threads = threads
         do {
+            if let baseline = try options.method.baseline(uses.position(layer.name)) {
+                return try baseline.pack(layer, moment, multiply, threads: threads)
+            }
             return try packWeights(
                 matrix: weights, channels: layer.channels, rowLength: layer.rowLength, options: packing, secondMoment: moment,
                 matrixMultiply: multiply)
@@ -152,52 +222,17 @@ private struct NetworkQuantization<Inputs: CalibrationInputs> {
         }
     }
 
-    /// Chooses a width for every channel of the rounded layers.
-    private mutating func packRounded(_ progress: (Double) -> Bool) throws {
-        var widths: [String: [Int]] = [:]
-        switch options.method {
-        case .greedy: return
-        case .single(let bits): widths = rounded.mapValues { [Int](repeating: bits, count: $0.channels) }
-        case .ladder(let budget):
-            let sensitivity = try OutputSensitivity(
-                network, calibration, maximumSamples: options.maximumProbes, threads: threads)
-            let allocation = LayerAllocation(network: network, names: names, layers: rounded, sensitivity: sensitivity)
-            widths = try allocation.widths(budget: budget, progress: progress)
+    /// What the packings make, with corrected biases.
+    func result(_ progress: (Double) -> Bool) throws -> QuantizedNetwork {
+        var result = result()
+        if options.correctsBias {
+            try BiasCorrection(original: network, calibration: calibration, names: names, shapes: shapes, threads: threads)
+                .correct(&result.network, progress: progress)
         }
-        try roundInOrder(widths)
-        for (name, layer) in rounded {
-            do {
-                packings[name] = try layer.packing(widths[name] ?? [])
-                biases[name] = network.layers[name].map { layer.bias($0, widths[name] ?? []) }
-            } catch {
-                throw QuantizationError("layer `\(name)`: \(error)", kind: error.kind)
-            }
-        }
+        return result
     }
 
-    /// Rounds the layers once more, now with the inputs that the rounded layers before them give.
-    private mutating func roundInOrder(_ widths: [String: [Int]]) throws {
-        var current = network
-        for name in uses.order {
-            guard let layer = network.layers[name], let bits = widths[name] else { continue }
-            let run = CalibrationRun(network: current, original: network, shapes: shapes, uses: uses, threads: threads)
-            let positions = try run.positions(layer, samples: calibration.sampleCount)
-            var accumulators = [
-                name: try SecondMomentAccumulator(
-                    layer: layer, expectedPositions: positions, maximumPatches: options.maximumPatches, measuresDrift: true,
-                    matrixMultiply: multiply)
-            ]
-            try run.run(calibration, accumulators: &accumulators, ranges: &ranges, ranged: []) { _ in true }
-            guard var accumulator = accumulators.removeValue(forKey: name) else { continue }
-            let drift = try accumulator.finishDrift()
-            let again = try RoundedLayer(
-                layer, accumulator.finish(), drift: drift, bits: bits, linearAlgebra, threads: threads)
-            rounded[name] = again
-            current.layers[name] = again.applied(to: layer, bits)
-        }
-    }
-
-    private func result() -> QuantizedNetwork {
+    func result() -> QuantizedNetwork {
         var result = network
         for (value, range) in ranges { result.quantization[value] = range.quantization }
         let outputs = LayerResults(network, shapes: shapes)
@@ -206,7 +241,8 @@ private struct NetworkQuantization<Inputs: CalibrationInputs> {
             if let bias = biases[name] { result.layers[name]?.bias = bias }
             result.layers[name]?.inputQuantization = inputQuantization(name)
         }
-        for (name, values) in outputs.values {
+        let read = Set(names.flatMap { uses.inputs[$0] ?? [] })
+        for (name, values) in outputs.values where values.allSatisfy(read.contains) {
             let wanted = Set(values.map { ranges[$0]?.quantization })
             if wanted.count == 1, let quantization = wanted.first { result.layers[name]?.outputQuantization = quantization }
         }
@@ -221,6 +257,8 @@ private struct NetworkQuantization<Inputs: CalibrationInputs> {
     }
 
     private func report(_ name: String) -> LayerReport {
-        packings[name].map { LayerReport(name: name, packing: $0) } ?? .float(name)
+        var report = packings[name].map { LayerReport(name: name, packing: $0) } ?? .float(name)
+        report.curves = curves[name]
+        return report
     }
 }

@@ -4,13 +4,18 @@ import MultipointGraph
 struct EvaluateCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "evaluate",
-        abstract: "Measure classification networks on labelled images; compare further networks with the first.")
+        abstract: "Measure networks on images; compare further networks with the first.")
 
     @Argument(help: "Packed files, or ONNX networks that run in float.") var models: [String]
 
     @Option(help: "Images (.npy).", completion: .file(extensions: ["npy"])) var images: String
-    @Option(help: "Class numbers (.npy, one-dimensional; int64, int32 or uint8).", completion: .file(extensions: ["npy"]))
-    var labels: String
+    @Option(
+        help: """
+            Class numbers (.npy, one-dimensional; int64, int32 or uint8). Without them (detection, segmentation) every output is \
+            compared for itself.
+            """,
+        completion: .file(extensions: ["npy"]))
+    var labels: String?
 
     @OptionGroup(title: "Images") var preprocessing: PreprocessingOptions
     @OptionGroup var execution: ExecutionOptions
@@ -21,10 +26,10 @@ struct EvaluateCommand: ParsableCommand {
 
     func run() throws {
         let images = try ImageArray(path: images, preprocessing.preprocessing)
-        let labels = try Labels(path: labels)
+        let labels = try labels.map { try Labels(path: $0) }
         let progress = ProgressLine()
         var results: [EvaluationResult] = []
-        var reference: Logits?
+        var reference: (logits: Logits?, outputs: [NPYArray])?
         for model in models {
             var network = try ModelFile.readNetwork(model)
             if weightsOnly { network = network.unpacked }
@@ -32,11 +37,20 @@ struct EvaluateCommand: ParsableCommand {
                 network, NetworkInputs(network, [images]), maximumBatch: execution.batch, threads: execution.threads)
             try runner.warmUp()
             let outputs = try runner.run { progress.show(model, $0) }
-            let logits = try Logits(outputs.first, model: model)
-            results.append(
-                try EvaluationResult(
-                    model: model, logits, labels, reference: reference, milliseconds: runner.milliseconds / Double(logits.count)))
-            reference = reference ?? logits
+            let milliseconds = runner.milliseconds / Double(max(1, runner.imageCount))
+            if let labels {
+                let logits = try Logits(outputs.first, model: model)
+                results.append(
+                    try EvaluationResult(
+                        model: model, logits, labels, reference: reference?.logits, milliseconds: milliseconds))
+                reference = reference ?? (logits, [])
+            } else {
+                results.append(
+                    try EvaluationResult(
+                        model: model, Array(zip(network.outputs.map(\.name), outputs)), images: runner.imageCount,
+                        reference: reference?.outputs, milliseconds: milliseconds))
+                reference = reference ?? (nil, outputs)
+            }
         }
         progress.clear()
         print(json ? try jsonText(results) : results.text)

@@ -2,12 +2,22 @@ import ArgumentParser
 import CMultipoint
 
 @main
+enum Program {
+    static func main() {
+        endCleanlyOnSignals()
+        MultipointCommand.main()
+    }
+}
+
 struct MultipointCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "multipoint",
         abstract: "Convolutional networks with multipoint-packed weights: short sums of scaled low-bit vectors.",
         version: version,
-        subcommands: [QuantizeCommand.self, InspectCommand.self, RunCommand.self, EvaluateCommand.self, BenchCommand.self])
+        subcommands: [
+            QuantizeCommand.self, InspectCommand.self, ReportCommand.self, RunCommand.self, EvaluateCommand.self, CompareCommand.self,
+            BenchCommand.self,
+        ])
 
     static var version: String { "\(MULTIPOINT_VERSION_MAJOR).\(MULTIPOINT_VERSION_MINOR).\(MULTIPOINT_VERSION_PATCH)" }
 }

@@ -8,7 +8,14 @@ struct QuantizeCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "quantize", abstract: "Pack the weights of an ONNX network, calibrated with sample images.")
 
-    enum Method: String, CaseIterable, ExpressibleByArgument { case ladder, greedy, single, float }
+    enum Method: String, CaseIterable, ExpressibleByArgument {
+        case ladder, greedy, single, nearest, w8a8, subset, float
+    }
+    enum ChannelScale: String, CaseIterable, ExpressibleByArgument {
+        case max, mse
+
+        var scale: NearestRounding.Scale { self == .max ? .maximum : .meanSquaredError }
+    }
     enum CodebookFamily: String, CaseIterable, ExpressibleByArgument {
         case odd, uniform, subset
 
@@ -19,7 +26,18 @@ struct QuantizeCommand: ParsableCommand {
             case .subset: .subset
             }
         }
+
+        var ladderFamily: RefinementLadder.Family {
+            switch self {
+            case .odd: .odd
+            case .uniform: .zero
+            case .subset: .subset
+            }
+        }
     }
+
+    enum LadderScales: String, CaseIterable, ExpressibleByArgument { case integer, free }
+    enum Sequence: String, CaseIterable, ExpressibleByArgument { case automatic, always, never }
 
     @Argument(help: "The trained network.", completion: .file(extensions: ["onnx"]))
     var model: String
@@ -37,23 +55,64 @@ struct QuantizeCommand: ParsableCommand {
         help: """
             ladder: a refinement ladder for every channel, rounded for the least output error, widths allocated within --budget. \
             single: one point of --bits for every channel, rounded alike. greedy: points with free scales, as many as the output \
-            error asks for. float: weights as they are, in the same kind of file. Default: greedy if one of its options is given, \
-            else ladder.
+            error asks for. float: weights as they are, in the same kind of file. Baselines to compare with: nearest: every weight to \
+            the nearest of 2^bits − 1 equidistant values, one scale per channel; w8a8: the same with 8 bits and --channel-scales max; subset: the \
+            published subset quantization, one scale per layer. Default: greedy if one of its options is given, else ladder.
             """)
     var method: Method?
 
     @Option(help: "ladder: bits per weight of all packed layers; scales, codebooks and numbers of points counted. Default: 4.25.")
     var budget: Double?
 
-    @Option(help: "single, greedy: bits of a point, 1 to 8. Default: \(QuantizationOptions().bits).") var bits: Int?
-    @Option(help: "greedy: bits in layers that read the input. Default: \(QuantizationOptions().firstBits).") var firstBits: Int?
-    @Option(help: "greedy: bits in layers that give the output. Default: \(QuantizationOptions().lastBits).") var lastBits: Int?
+    @Option(help: "ladder: instead of --budget, size of the packed file at most, for example 800kB or 3MB (1 kB is 1000 bytes).")
+    var size: ByteCount?
 
     @Option(
         help: """
-            greedy: values of a point: odd integers (1 to 6 bits), all from −Q to Q (2 to 8 bits), or the subset of sums of two powers of \
-            two that suits the layer best (2 to 4 bits; layers at the input and output take all from −Q to Q). Default: odd \
-            where possible.
+            ladder: instead of --budget, the smallest file whose agreement with the float network on the calibration images (how often \
+            the largest of an output's channels is the same) is within this of 1, for example 0.005.
+            """)
+    var maxDrop: Double?
+
+    @Option(
+        help: """
+            ladder: how the scales of a channel's points relate. integer: in integer ratios, so that they run as one row. free: each for \
+            itself; further points run as further rows.
+            """)
+    var ladder: LadderScales?
+
+    @Option(
+        help: """
+            ladder, single: round layers for the inputs that the packed layers before them give: if that measures better, always or \
+            never. Default: automatic.
+            """)
+    var sequential: Sequence?
+
+    @Option(
+        help: """
+            Bits of a point: greedy 1 to 8, single 1 to 6, nearest 2 to 8, subset 2 to 4. Default: \(QuantizationOptions().bits).
+            """)
+    var bits: Int?
+    @Option(
+        help: """
+            greedy, nearest, subset: bits in layers that read the input. Default: \(QuantizationOptions().firstBits); nearest: --bits; \
+            subset: 8 (uniform, one scale per channel).
+            """)
+    var firstBits: Int?
+    @Option(help: "The same in layers that give the output.") var lastBits: Int?
+    @Option(
+        help: """
+            nearest: the scale of a channel. max: the largest weight becomes the largest integer. mse: the least squared error, which \
+            clips. Default: mse.
+            """)
+    var channelScales: ChannelScale?
+    @Flag(help: "subset: subsets also in the layers that read the input and give the output.") var allLayers = false
+
+    @Option(
+        help: """
+            Values of a point: odd integers, all integers of a range (with a 0), or the subset of sums of two powers of two that suits \
+            the layer best. ladder: default is what measures best for each layer. greedy: odd has 1 to 6 bits, uniform 2 to 8, subset 2 \
+            to 4 (layers at the input and output are uniform then); default is odd where possible.
             """)
     var codebook: CodebookFamily?
 
@@ -70,6 +129,23 @@ struct QuantizeCommand: ParsableCommand {
     @Option(help: "greedy: points that a channel has at most. Default: \(QuantizationOptions().maximumPoints).")
     var maxPoints: Int?
 
+    @Flag(
+        help: """
+            Measure also what every layer's output error would be at other widths, and record it in the file for `multipoint report`.
+            """)
+    var record = false
+    @Option(
+        help: """
+            Which range of an activation its 8 bits cover. min-max: all that the images give. percentile:P: without the outermost \
+            (100 − P) %, such as percentile:99.99. mse: the one with the least mean squared error. output-aware: the same, every \
+            channel counted as its errors reach the outputs. best: for each activation that of these which changes the outputs least.
+            """)
+    var activations: ActivationOption = ActivationOption(QuantizationOptions().activations)
+
+    @Flag(
+        inversion: .prefixedNo, help: "Let the layers' biases take up the mean of what quantization changes in their results.")
+    var biasCorrection = true
+
     @Option(help: "Threads; 0 is OMP_NUM_THREADS, or one per core.") var threads = 0
 
     @Option(name: [.short, .long], help: "The packed file to write.", completion: .file(extensions: ["multipoint"]))
@@ -81,8 +157,14 @@ struct QuantizeCommand: ParsableCommand {
         if let stranger = strangers.first {
             throw ValidationError("\(stranger) does not go with --method \(chosenMethod.rawValue)")
         }
+        if [budget != nil, size != nil, maxDrop != nil].count(where: { $0 }) > 1 {
+            throw ValidationError("of --budget, --size and --max-drop at most one is expected")
+        }
         if chosenMethod != .float && calibration.isEmpty {
             throw ValidationError("Missing expected argument '--calibration <calibration>'")
+        }
+        if allLayers, firstBits != nil || lastBits != nil {
+            throw ValidationError("--all-layers leaves nothing for --first-bits and --last-bits")
         }
         if let limit, limit < 1 { throw ValidationError("--limit \(limit): at least 1 expected") }
         do { try options.validate() } catch { throw ValidationError(error.description) }
@@ -91,9 +173,13 @@ struct QuantizeCommand: ParsableCommand {
     /// Options that belong to some of the methods and are given.
     private var givenOptions: [(name: String, methods: [Method])] {
         let all: [(String, Bool, [Method])] = [
-            ("--budget", budget != nil, [.ladder]), ("--bits", bits != nil, [.greedy, .single]),
-            ("--first-bits", firstBits != nil, [.greedy]), ("--last-bits", lastBits != nil, [.greedy]),
-            ("--codebook", codebook != nil, [.greedy]), ("--epsilon", epsilon != nil, [.greedy]),
+            ("--budget", budget != nil, [.ladder]), ("--size", size != nil, [.ladder]), ("--max-drop", maxDrop != nil, [.ladder]),
+            ("--ladder", ladder != nil, [.ladder]), ("--sequential", sequential != nil, [.ladder, .single]),
+            ("--bits", bits != nil, [.greedy, .single, .nearest, .subset]),
+            ("--first-bits", firstBits != nil, [.greedy, .nearest, .subset]),
+            ("--last-bits", lastBits != nil, [.greedy, .nearest, .subset]),
+            ("--channel-scales", channelScales != nil, [.nearest]), ("--all-layers", allLayers, [.subset]),
+            ("--codebook", codebook != nil, [.ladder, .greedy]), ("--epsilon", epsilon != nil, [.greedy]),
             ("--relative-epsilon", relativeEpsilon != nil, [.greedy]), ("--max-points", maxPoints != nil, [.greedy]),
         ]
         return all.filter(\.1).map { ($0.0, $0.2) }
@@ -112,25 +198,60 @@ struct QuantizeCommand: ParsableCommand {
     var options: QuantizationOptions {
         var options = QuantizationOptions()
         switch chosenMethod {
-        case .ladder: options.method = .ladder(.bitsPerWeight(budget ?? 4.25))
+        case .ladder:
+            options.method = .ladder(maxDrop.map { .drop($0) } ?? .bitsPerWeight(budget ?? 4.25))
+            options.ladderFamily = codebook?.ladderFamily
+            options.foldsLadder = ladder != .free
         case .single: options.method = .single(bits: bits ?? options.bits)
         case .greedy: break
+        case .nearest:
+            let bits = bits ?? options.bits
+            options.method = .nearest(
+                bits: bits, scale: channelScales?.scale ?? .meanSquaredError,
+                ends: firstBits == nil && lastBits == nil ? nil : .init(first: firstBits ?? bits, last: lastBits ?? bits))
+        case .w8a8: options.method = .w8a8
+        case .subset:
+            options.method = .subset(
+                bits: bits ?? options.bits, ends: allLayers ? nil : .init(first: firstBits ?? 8, last: lastBits ?? 8))
         case .float: options.keepsFloat = true
         }
         options.bits = chosenMethod == .greedy ? bits ?? options.bits : options.bits
         options.firstBits = firstBits ?? options.firstBits
         options.lastBits = lastBits ?? options.lastBits
-        options.codebook = codebook?.family
+        options.codebook = chosenMethod == .greedy ? codebook?.family : nil
+        switch sequential {
+        case .automatic, nil: options.sequence = .automatic
+        case .always: options.sequence = .always
+        case .never: options.sequence = .never
+        }
         options.epsilon = epsilon ?? options.epsilon
         options.relativeEpsilon = relativeEpsilon ?? (options.epsilon > 0 ? 0 : options.relativeEpsilon)
         options.maximumPoints = maxPoints ?? options.maximumPoints
+        options.activations = activations.choice
+        options.correctsBias = biasCorrection
         options.threads = threads
+        options.measuresCurves = record
         return options
     }
+
+    /// The options, with a file size turned into what is left of it for the layers that are packed.
+    private func options(for network: Network) throws -> QuantizationOptions {
+        var options = options
+        guard let size else { return options }
+        let overhead = try PackedFile.overhead(of: network, packing: packableLayers(network), producer: producer)
+        guard size.bytes > overhead else {
+            throw CommandError("--size \(size.bytes) bytes: the file takes \(overhead) bytes without any weights")
+        }
+        options.method = .ladder(.bytes(size.bytes - overhead))
+        return options
+    }
+
+    private var producer: String { "multipoint \(MultipointCommand.version)" }
 
     func run() throws {
         try requireWritable(output)
         let network = try ModelFile.readNetwork(onnx: model)
+        let options = try options(for: network)
         var images = NetworkInputs(network)
         if !calibration.isEmpty {
             images = try NetworkInputs(network, paths: calibration, preprocessing.preprocessing)
@@ -142,11 +263,10 @@ struct QuantizeCommand: ParsableCommand {
             return true
         }
         progress.clear()
-        let file = PackedFile(
-            network: result.network, producer: "multipoint \(MultipointCommand.version)",
-            relativeOutputErrors: Dictionary(
-                result.reports.filter { $0.codebook != nil }.map { ($0.name, $0.relativeOutputError) },
-                uniquingKeysWith: { first, _ in first }))
+        let file = PackedFile(result, method: options.method)
+        if let size, case let bytes = try file.encoded().count, bytes > size.bytes {
+            throw CommandError("--size \(size.bytes) bytes: the file came to \(bytes) bytes")
+        }
         try file.write(to: output)
         let summary = ModelSummary(file, path: output, byteCount: try byteCount(ofFile: output))
         print(json ? try jsonText(summary) : summary.text)

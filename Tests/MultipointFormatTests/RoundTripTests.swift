@@ -18,6 +18,20 @@ final class RoundTripTests: XCTestCase {
         }
     }
 
+    /// What people may read of the quantizer's measurements: four digits are kept; nonsense is not written.
+    func testRecord() throws {
+        var generator = SeededGenerator(seed: 8)
+        let errors = QuantizationRecord.LayerErrors(nearest: [0.123_456_78, 1.234_567e-9], rounded: [0])
+        XCTAssertEqual(errors.nearest, [0.1235, 1.235e-9])
+        let record = QuantizationRecord(method: "by \"hand\"", nearestBits: [2, 8], roundedBits: [3], layers: ["a": errors])
+        var file = try PackedFile(layers: [generator.layer(named: "a")], record: record)
+        XCTAssertEqual(try PackedFile(bytes: file.encoded(), source: "test file"), file)
+        file.record?.layers["b"] = QuantizationRecord.LayerErrors(nearest: [.infinity, 1], rounded: [1])
+        XCTAssertNil(try PackedFile(bytes: file.encoded(), source: "test file").record)
+        file.record = QuantizationRecord(method: "", nearestBits: [2], roundedBits: [], layers: ["a": errors])
+        XCTAssertNil(try PackedFile(bytes: file.encoded(), source: "test file").record, "two numbers for one width")
+    }
+
     /// The names are in the way of one another's tensors if anything is careless.
     func testNamesThatLookLikeTensors() throws {
         var generator = SeededGenerator(seed: 9)

@@ -87,17 +87,59 @@ final class QuantizeTests: XCTestCase {
         return total
     }
 
+    /// Every method gives the same with what another call measured as with samples of its own.
+    func testStatisticsOfAnotherCall() throws {
+        let network = Network.residual(seed: 12)
+        let calibration = try samples(network)
+        let statistics = CalibrationStatistics()
+        let methods: [QuantizationOptions.Method] = [
+            .greedy, .nearest(bits: 4, scale: .maximum), .subset(bits: 3), .single(bits: 3), .ladder(.bitsPerWeight(6)),
+        ]
+        for method in methods {
+            let options = options { $0.method = method }
+            let shared = try quantize(network, calibration: calibration, options: options, statistics: statistics)
+            let own = try quantize(network, calibration: calibration, options: options)
+            XCTAssertEqual(shared.network, own.network)
+            XCTAssertEqual(shared.reports, own.reports)
+        }
+        XCTAssertGreaterThan(statistics.duration, .zero)
+        // Where the moments do not fit together nothing is kept.
+        let small = CalibrationStatistics()
+        let options = options { $0.momentBytes = 4000 }
+        let result = try quantize(network, calibration: calibration, options: options, statistics: small)
+        XCTAssertEqual(result.network, try quantize(network, calibration: calibration, options: options, statistics: small).network)
+        XCTAssertEqual(small.duration, .zero)
+    }
+
+    func testWidthsOfBaselines() throws {
+        let network = Network.residual(seed: 13)
+        let calibration = try samples(network)
+        func bits(_ method: QuantizationOptions.Method) throws -> [Int?] {
+            try quantize(network, calibration: calibration, options: options { $0.method = method }).reports.map(\.codebook?.count.trailingZeroBitCount)
+        }
+        XCTAssertEqual(try bits(.w8a8), [8, 8, 8, 8, 8])
+        XCTAssertEqual(try bits(.nearest(bits: 3, scale: .meanSquaredError)), [3, 3, 3, 3, 3])
+        XCTAssertEqual(try bits(.nearest(bits: 3, scale: .maximum, ends: .init(first: 5, last: 6))), [5, 3, 3, 3, 6])
+        XCTAssertEqual(try bits(.subset(bits: 2)), [8, 2, 2, 2, 8])
+        XCTAssertEqual(try bits(.subset(bits: 4, ends: nil)), [4, 4, 4, 4, 4])
+        for method in [.nearest(bits: 9, scale: .maximum), .subset(bits: 5), .subset(bits: 3, ends: .init(first: 1, last: 8))]
+            as [QuantizationOptions.Method]
+        {
+            XCTAssertThrowsError(try options { $0.method = method }.validate())
+        }
+    }
+
     func testEveryLayerIsPackedInItsWidth() throws {
         let network = Network.residual(seed: 1)
-        let result = try quantize(network, calibration: samples(network))
+        let result = try quantize(network, calibration: samples(network), options: options { $0.correctsBias = false })
         XCTAssertEqual(result.reports.map(\.name), ["stem", "depthwise", "pointwise", "grouped", "fc"])
-        XCTAssertEqual(result.reports.map(\.codebook?.bits), [7, 4, 4, 4, 7])
-        XCTAssertEqual(result.reports.map(\.codebook?.family), [.uniform, .odd, .odd, .odd, .uniform])
+        XCTAssertEqual(result.reports.map(\.bits), [7, 4, 4, 4, 7])
+        XCTAssertEqual(result.reports.map(\.isOdd), [false, true, true, true, false])
         for report in result.reports {
             let layer = try XCTUnwrap(result.network.layers[report.name])
             guard case .packed(let packed) = layer.weights else { return XCTFail("\(report.name) is not packed") }
             try layer.validate()
-            XCTAssertEqual(packed.levels.first?.codebook, report.codebook?.values)
+            XCTAssertEqual(packed.levels.first?.codebook, report.codebook)
             XCTAssertEqual(report.channelsByPoints.reduce(0, +), layer.channels)
             for (points, channels) in report.channelsByPoints.enumerated() {
                 XCTAssertEqual(packed.points.count(where: { Int($0) == points }), channels)
@@ -110,14 +152,21 @@ final class QuantizeTests: XCTestCase {
     func testRangesAgainstTheFloatNetwork() throws {
         let network = Network.residual(seed: 2)
         let calibration = try samples(network)
-        let result = try quantize(network, calibration: calibration)
+        let result = try quantize(network, calibration: calibration, options: options { $0.activations = .minMax })
         let inputs = [
             "stem": "image", "depthwise": "stem.relu.out", "pointwise": "depthwise.relu.out", "grouped": "add.relu.out",
             "fc": "flatten.out",
         ]
-        var values = try activations(network, calibration, inputs.values.filter { $0 != "image" })
+        // Every value that is stored, whoever reads it; not what is fused away, nor the output.
+        let others = ["grouped.out", "pool.out"]
+        var values = try activations(network, calibration, inputs.values.filter { $0 != "image" } + others)
         values["image"] = try calibration.batch(0..<sampleCount)[0]
-        XCTAssertEqual(Set(result.network.quantization.keys), Set(inputs.values))
+        XCTAssertEqual(Set(result.network.quantization.keys), Set(inputs.values).union(others))
+        for value in others {
+            let found = try XCTUnwrap(result.network.quantization[value])
+            let (low, high) = (min(0, try XCTUnwrap(values[value]?.min())), max(0, try XCTUnwrap(values[value]?.max())))
+            XCTAssertEqual(found.scale, (high - low) / 255, accuracy: 1e-5 * found.scale)
+        }
         for (layer, value) in inputs {
             let (low, high) = (min(0, try XCTUnwrap(values[value]?.min())), max(0, try XCTUnwrap(values[value]?.max())))
             let found = try XCTUnwrap(result.network.layers[layer]?.inputQuantization)
@@ -252,8 +301,8 @@ final class QuantizeTests: XCTestCase {
         let reports = try quantize(
             builder.network, calibration: samples(builder.network),
             options: options { ($0.bits, $0.firstBits, $0.lastBits, $0.codebook) = (3, 6, 8, .odd) }).reports
-        XCTAssertEqual(reports.map(\.codebook?.bits), [6, 3, 8, 8, 8])
-        XCTAssertEqual(reports.map(\.codebook?.family), [.odd, .odd, .uniform, .uniform, .uniform])
+        XCTAssertEqual(reports.map(\.bits), [6, 3, 8, 8, 8])
+        XCTAssertEqual(reports.map(\.isOdd), [true, true, false, false, false])
     }
 
     /// Inner layers get subsets of their own, which run as any other codebook does; the first and the last one are uniform.
@@ -265,13 +314,12 @@ final class QuantizeTests: XCTestCase {
             let result = try quantize(
                 network, calibration: calibration,
                 options: options { ($0.codebook, $0.bits, $0.maximumPoints, $0.relativeEpsilon) = (.subset, bits, points, 0) })
-            XCTAssertEqual(result.reports.map(\.codebook?.family), [.uniform, .subset, .subset, .subset, .uniform])
-            XCTAssertEqual(result.reports.map(\.codebook?.bits), [7, bits, bits, bits, 7])
+            XCTAssertEqual(result.reports.map(\.bits), [7, bits, bits, bits, 7])
             for report in result.reports {
                 guard case .packed(let packed)? = result.network.layers[report.name]?.weights else { return XCTFail(report.name) }
                 XCTAssertEqual(packed.levels.count, points)
-                XCTAssertEqual(packed.levels.first?.codebook, report.codebook?.values)
-                guard report.codebook?.family == .subset else { continue }
+                XCTAssertEqual(packed.levels.first?.codebook, report.codebook)
+                guard !report.isUniform else { continue }
                 // Few enough bits for one row a point.
                 XCTAssertEqual(LayerRows(packed).count, points * packed.channels)
             }
@@ -283,7 +331,8 @@ final class QuantizeTests: XCTestCase {
         let narrow = try quantize(
             network, calibration: calibration,
             options: options { ($0.codebook, $0.bits, $0.firstBits, $0.lastBits) = (.subset, 2, 1, 4) })
-        XCTAssertEqual(narrow.reports.map(\.codebook?.family), [.odd, .subset, .subset, .subset, .uniform])
+        XCTAssertEqual(narrow.reports.map(\.isUniform), [false, false, false, false, true])
+        XCTAssertEqual(narrow.reports[0].codebook, [-1, 1])
     }
 
     /// Two nodes that share a layer: its range covers both inputs.
@@ -293,7 +342,7 @@ final class QuantizeTests: XCTestCase {
         let relu = builder.node(.relu, [one], "relu")
         builder.output(builder.node(.layer("shared"), [relu], "again"))
         let calibration = try samples(builder.network)
-        let result = try quantize(builder.network, calibration: calibration)
+        let result = try quantize(builder.network, calibration: calibration, options: options { $0.activations = .minMax })
         let image = try calibration.batch(0..<sampleCount)[0]
         let after = try XCTUnwrap(activations(builder.network, calibration, ["relu.out"])["relu.out"])
         let (low, high) = (try XCTUnwrap(image.min()), max(try XCTUnwrap(image.max()), try XCTUnwrap(after.max())))
@@ -340,13 +389,13 @@ final class QuantizeTests: XCTestCase {
             fractions[stage, default: []].append(fraction)
             return true
         }
-        for stage in [QuantizationStage.calibrating, .packing] {
+        for stage in [QuantizationStage.calibrating, .packing, .correctingBiases] {
             let found = try XCTUnwrap(fractions[stage])
             XCTAssertGreaterThan(found.count, 1)
             XCTAssertEqual(found, found.sorted())
             XCTAssertEqual(found.last, 1)
         }
-        for stage in [QuantizationStage.calibrating, .packing] {
+        for stage in [QuantizationStage.calibrating, .packing, .correctingBiases] {
             XCTAssertThrowsError(try quantize(network, calibration: calibration) { now, _ in now != stage }) {
                 XCTAssertEqual(($0 as? QuantizationError)?.kind, .cancelled)
             }
@@ -379,6 +428,8 @@ final class QuantizeTests: XCTestCase {
             ({ $0.maximumPoints = 0 }, "maximum points"),
             ({ $0.epsilon = .nan }, "epsilon"), ({ $0.relativeEpsilon = -1 }, "relative epsilon"),
             ({ $0.maximumPatches = 0 }, "maximum patches"), ({ $0.momentBytes = 0 }, "moment bytes"), ({ $0.threads = -1 }, "threads"),
+            ({ $0.activations = .percentile(50) }, "percentile"), ({ $0.activations = .percentile(100.5) }, "percentile"),
+            ({ $0.activations = .percentile(.nan) }, "percentile"),
         ]
         for (change, message) in options {
             assertRefused(message) { try quantize(network, calibration: samples(network), options: self.options(change)) }
@@ -404,5 +455,16 @@ final class QuantizeTests: XCTestCase {
         XCTAssertThrowsError(try quantize(network, calibration: samples(network))) {
             XCTAssertTrue("\($0)".contains("value `stem.relu.out`"), "\($0)")
         }
+    }
+}
+
+extension LayerReport {
+    fileprivate var bits: Int? { codebook?.count.trailingZeroBitCount }
+    fileprivate var isOdd: Bool { codebook?.allSatisfy { $0 & 1 != 0 } ?? false }
+    /// −Q, …, Q and a spare 0.
+    fileprivate var isUniform: Bool {
+        guard let codebook else { return false }
+        let largest = Int(codebook.max() ?? 0)
+        return codebook == (-largest...largest).map { Int8($0) } + [0]
     }
 }

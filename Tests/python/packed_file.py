@@ -6,6 +6,7 @@ import json
 import zlib
 
 import numpy as np
+from safetensors import safe_open
 from safetensors.numpy import save
 
 from reference import pack_bits
@@ -53,3 +54,9 @@ def content(
 
 def quantization(scale: float, zero_point: int) -> dict:
     return {"scale": float(scale), "zero_point": int(zero_point)}
+
+
+def read_file(path) -> tuple[dict[str, str], dict[str, np.ndarray]]:
+    """Metadata and tensors of a packed file."""
+    with safe_open(path, "numpy") as file:
+        return file.metadata(), {name: file.get_tensor(name) for name in file.keys()}

@@ -11,14 +11,10 @@ package func writeAtomically(_ bytes: [UInt8], to path: String) throws(PackedFil
             try write(bytes, to: descriptor)
             guard fsync(descriptor) == 0 else { throw .system("cannot be written") }
         } catch {
-            unlink(temporary)
+            PartialFiles.remove(temporary)
             throw error
         }
-        guard rename(temporary, path) == 0 else {
-            let error = PackedFileError.system("cannot be written")
-            unlink(temporary)
-            throw error
-        }
+        guard PartialFiles.rename(temporary, to: path) else { throw .system("cannot be written") }
         synchronizeFolder(of: path)
     }
 }
@@ -44,7 +40,7 @@ private func folder(of path: String) -> String {
 private func temporaryFile(beside path: String) throws(PackedFileError) -> (Int32, String) {
     for _ in 0..<100 {
         let candidate = "\(path).\(String(UInt64.random(in: 0...UInt64.max), radix: 36)).part"
-        let descriptor = open(candidate, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
+        let descriptor = PartialFiles.create(candidate)
         if descriptor >= 0 { return (descriptor, candidate) }
         guard errno == EEXIST else { break }
     }

@@ -21,6 +21,9 @@ struct NPYArray: Equatable {
         }
     }
 
+    /// The elements of a float array; else none.
+    var floats: [Float] { if case .float32(let values) = elements { values } else { [] } }
+
     /// NumPy's name.
     var typeName: String {
         switch elements {

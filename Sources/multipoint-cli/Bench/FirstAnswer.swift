@@ -66,10 +66,18 @@ private func ownOutput(_ arguments: [String]) throws -> [UInt8] {
     posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO)
     posix_spawn_file_actions_addclose(&actions, ends[0])
     posix_spawn_file_actions_addclose(&actions, ends[1])
+    // The signals that end the command are blocked here, and would be there.
+    var attributes = posix_spawnattr_t()
+    posix_spawnattr_init(&attributes)
+    defer { posix_spawnattr_destroy(&attributes) }
+    var none = sigset_t()
+    sigemptyset(&none)
+    posix_spawnattr_setsigmask(&attributes, &none)
+    posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
     var argv: [UnsafeMutablePointer<CChar>?] = (["multipoint"] + arguments).map { strdup($0) } + [nil]
     defer { argv.forEach { free($0) } }
     var child: pid_t = 0
-    let failure = posix_spawn(&child, "/proc/self/exe", &actions, nil, &argv, environ)
+    let failure = posix_spawn(&child, "/proc/self/exe", &actions, &attributes, &argv, environ)
     close(ends[1])
     guard failure == 0 else { throw CommandError("cannot start a process to measure in: \(String(cString: strerror(failure)))") }
     let output = readToEnd(ends[0])

@@ -45,6 +45,9 @@ struct NetworkInputs: CalibrationInputs {
         (self.sources, imagesPerSample, sampleCount) = (sources, groups, count)
     }
 
+    /// Of the first input.
+    var imageCount: Int { sampleCount * (imagesPerSample.first ?? 1) }
+
     mutating func limit(to count: Int) { sampleCount = min(sampleCount, count) }
 
     func batch(_ samples: Range<Int>) throws -> [[Float]] {

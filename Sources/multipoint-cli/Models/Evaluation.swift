@@ -70,7 +70,8 @@ struct Logits {
 struct EvaluationResult: Encodable, Equatable {
     var model: String
     var images: Int
-    var top1: Double
+    /// Nil without labels.
+    var top1: Double?
     /// Nil with five classes or fewer.
     var top5: Double?
     /// Compared with the first model: images with the same best class, whether all logits are equal, and their distance in
@@ -79,6 +80,29 @@ struct EvaluationResult: Encodable, Equatable {
     var equalsFirst: Bool?
     var signalToNoise: Double?
     var millisecondsPerImage: Double
+    /// Without labels: every output's distance from the first model's; empty for the first model itself.
+    var outputs: [OutputDifference]?
+
+    /// Without labels.
+    init(
+        model: String, _ outputs: [(name: String, array: NPYArray)], images: Int, reference: [NPYArray]?, milliseconds: Double
+    ) throws(CommandError) {
+        self.model = model
+        self.images = images
+        millisecondsPerImage = milliseconds
+        guard let reference else {
+            self.outputs = []
+            return
+        }
+        guard reference.count == outputs.count else {
+            throw CommandError("`\(model)` has \(outputs.count) outputs, the first model \(reference.count)")
+        }
+        var differences: [OutputDifference] = []
+        for (output, expected) in zip(outputs, reference) {
+            differences.append(try OutputDifference(output: output.name, output.array, expected))
+        }
+        self.outputs = differences
+    }
 
     init(model: String, _ logits: Logits, _ labels: Labels, reference: Logits?, milliseconds: Double) throws(CommandError) {
         guard labels.values.count == logits.count else {
@@ -107,7 +131,26 @@ struct EvaluationResult: Encodable, Equatable {
 }
 
 extension [EvaluationResult] {
-    var text: String {
+    var text: String { contains { $0.outputs != nil } ? outputText : classText }
+
+    private var outputText: String {
+        var table = TextTable([
+            .left("model"), .right("images"), .right("ms/image"), .left("output"), .right("cosine"), .right("SNR"),
+        ])
+        for result in self {
+            let own = [result.model, "\(result.images)", decimal(result.millisecondsPerImage, digits: 3)]
+            let outputs = result.outputs ?? []
+            if outputs.isEmpty { table.add(own + ["–", "–", "–"]) }
+            for (index, output) in outputs.enumerated() {
+                table.add(
+                    (index == 0 ? own : ["", "", ""])
+                        + [output.output, output.cosine.map { decimal($0, digits: 5) } ?? "–", output.decibelText])
+            }
+        }
+        return table.text
+    }
+
+    private var classText: String {
         var table = TextTable([
             .left("model"), .right("images"), .right("top-1"), .right("top-5"), .right("agreement"), .right("SNR"),
             .right("ms/image"),

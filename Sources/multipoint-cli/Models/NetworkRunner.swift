@@ -16,6 +16,8 @@ struct NetworkRunner {
         session = try Session(network: network, maximumBatch: batch, threads: threads)
     }
 
+    var imageCount: Int { inputs.imageCount }
+
     private var batches: [Range<Int>] {
         stride(from: 0, to: inputs.sampleCount, by: batch).map { $0..<min($0 + batch, inputs.sampleCount) }
     }
@@ -27,17 +29,26 @@ struct NetworkRunner {
         }
     }
 
-    /// - Parameter progress: is told the fraction done.
-    /// - Returns: every output, all batches one after the other.
-    mutating func run(progress: (Double) -> Void) throws -> [NPYArray] {
-        var results = [[Float]](repeating: [], count: network.outputs.count)
+    /// - Parameters:
+    ///   - progress: is told the fraction done.
+    ///   - body: gets every output of a batch.
+    mutating func forEachBatch(progress: (Double) -> Void, _ body: ([[Float]]) -> Void) throws {
         for samples in batches {
             let arrays = try inputs.batch(samples)
             let start = ContinuousClock.now
             let outputs = try session.run(arrays, batch: samples.count)
             duration += ContinuousClock.now - start
-            for (index, output) in outputs.enumerated() { results[index] += output }
+            body(outputs)
             progress(Double(samples.upperBound) / Double(inputs.sampleCount))
+        }
+    }
+
+    /// - Parameter progress: is told the fraction done.
+    /// - Returns: every output, all batches one after the other.
+    mutating func run(progress: (Double) -> Void) throws -> [NPYArray] {
+        var results = [[Float]](repeating: [], count: network.outputs.count)
+        try forEachBatch(progress: progress) { outputs in
+            for (index, output) in outputs.enumerated() { results[index] += output }
         }
         let shapes = try network.shapes(batch: 1)
         return zip(network.outputs, results).map { output, values in
