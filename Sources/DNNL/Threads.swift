@@ -29,7 +29,7 @@ public enum Threads {
 
     /// Inside `parallel`: this thread's number and how many there are.
     @inline(__always)
-    static var place: (thread: Int, of: Int) { (Int(omp_get_thread_num()), Int(omp_get_num_threads())) }
+    public static var place: (thread: Int, of: Int) { (Int(omp_get_thread_num()), Int(omp_get_num_threads())) }
 
     /// Inside `parallel`: this thread's part of `count` pieces of work.
     @inline(__always)
