@@ -5,8 +5,8 @@ let foundations: [Target] = [
     .systemLibrary(name: "CMultipoint", path: "include"),
     .systemLibrary(name: "COpenBLAS", providers: [.apt(["libopenblas-dev"])]),
     .systemLibrary(name: "CDNNL", providers: [.apt(["libdnnl-dev"])]),
-    .target(name: "DNNL", dependencies: ["CDNNL"]),
-    .target(name: "CElementwise"),
+    .target(name: "DNNL", dependencies: ["CDNNL"], exclude: ["README.md"]),
+    .target(name: "CElementwise", exclude: ["README.md"]),
 ]
 
 // Data flows down this list: no module imports a later one.
@@ -18,7 +18,8 @@ let modules: [Target] = [
         exclude: ["README.md"]),
     .target(name: "MultipointQuantization", dependencies: ["MultipointGraph"], exclude: ["README.md"]),
     .target(name: "MultipointFormat", dependencies: ["MultipointGraph"], exclude: ["README.md"]),
-    .target(name: "MultipointRuntime", dependencies: ["MultipointGraph", "DNNL", "CElementwise"]),
+    .target(
+        name: "MultipointRuntime", dependencies: ["MultipointGraph", "DNNL", "CElementwise"], exclude: ["README.md"]),
     .target(
         name: "PostTrainingQuantization",
         dependencies: ["MultipointGraph", "MultipointQuantization", "MultipointRuntime", "DNNL"],

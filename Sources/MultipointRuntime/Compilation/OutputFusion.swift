@@ -63,11 +63,22 @@ struct OutputFusion {
             attributes.postOperations.append(.sum(scale: factor(residual), zeroPoint: 0, type: residual.type))
         case .apart(let residual): attributes.postOperations.append(.add(try residual.descriptor()))
         }
-        if let eltwise = movedActivation.postOperation { attributes.postOperations.append(.eltwise(eltwise)) }
+        if !isSaturation, let eltwise = movedActivation.postOperation { attributes.postOperations.append(.eltwise(eltwise)) }
         if isScaledAtTheEnd {
             attributes.postOperations.append(.eltwise(.linear(scale: unit / step, shift: zeroPoint)))
         } else if !movesBounds {
             attributes.destinationZeroPoint = Int32(wanted.quantization?.zeroPoint ?? 0)
+        }
+    }
+
+    /// Whether the activation does nothing that storing in 8 bits does not do: values beyond its bounds are rounded to the same ends.
+    private var isSaturation: Bool {
+        guard wanted.quantization != nil else { return false }
+        switch activation {
+        case .identity: return true
+        case .relu: return zeroPoint == 0
+        case .clip(let minimum, let maximum): return minimum / step + zeroPoint <= 0.5 && maximum / step + zeroPoint > 254.5
+        case .leakyRelu, .sigmoid: return false
         }
     }
 
