@@ -5,7 +5,8 @@ let foundations: [Target] = [
     .systemLibrary(name: "CMultipoint", path: "include"),
     .systemLibrary(name: "COpenBLAS", providers: [.apt(["libopenblas-dev"])]),
     .systemLibrary(name: "CDNNL", providers: [.apt(["libdnnl-dev"])]),
-    .target(name: "DNNL", dependencies: ["CDNNL"]),
+    .target(name: "DNNL", dependencies: ["CDNNL"], exclude: ["README.md"]),
+    .target(name: "CElementwise", exclude: ["README.md"]),
 ]
 
 // Data flows down this list: no module imports a later one.
@@ -17,7 +18,8 @@ let modules: [Target] = [
         exclude: ["README.md"]),
     .target(name: "MultipointQuantization", dependencies: ["MultipointGraph"], exclude: ["README.md"]),
     .target(name: "MultipointFormat", dependencies: ["MultipointGraph"], exclude: ["README.md"]),
-    .target(name: "MultipointRuntime", dependencies: ["MultipointGraph", "DNNL"]),
+    .target(
+        name: "MultipointRuntime", dependencies: ["MultipointGraph", "DNNL", "CElementwise"], exclude: ["README.md"]),
     .target(
         name: "PostTrainingQuantization",
         dependencies: ["MultipointGraph", "MultipointQuantization", "MultipointRuntime", "DNNL"],
@@ -31,7 +33,7 @@ let modules: [Target] = [
     .executableTarget(
         name: "multipoint-cli",
         dependencies: [
-            "CMultipoint", "COpenBLAS", "MultipointGraph", "ONNXImport", "MultipointQuantization", "MultipointFormat",
+            "CMultipoint", "COpenBLAS", "DNNL", "MultipointGraph", "ONNXImport", "MultipointQuantization", "MultipointFormat",
             "MultipointRuntime", "PostTrainingQuantization", .product(name: "ArgumentParser", package: "swift-argument-parser"),
         ],
         // In the command itself: an installed command has no folder beside it.
@@ -44,7 +46,7 @@ let tests: [Target] = [
     .testTarget(name: "MultipointQuantizationTests", dependencies: ["MultipointQuantization"]),
     .testTarget(name: "MultipointFormatTests", dependencies: ["MultipointFormat"]),
     .testTarget(name: "DNNLTests", dependencies: ["DNNL"]),
-    .testTarget(name: "MultipointRuntimeTests", dependencies: ["MultipointRuntime"]),
+    .testTarget(name: "MultipointRuntimeTests", dependencies: ["MultipointRuntime", "CElementwise"]),
     .testTarget(
         name: "PostTrainingQuantizationTests",
         dependencies: ["PostTrainingQuantization", "MultipointRuntime", "MultipointGraph"]),

@@ -46,10 +46,24 @@ public struct MemoryDescriptor: @unchecked Sendable {
         return [moved[0], 1] + moved[1..<(moved.count - 1)]
     }
 
+    /// Sizes of all axes.
+    public var dimensions: [Int] { (0..<Int(value.ndims)).map(dimension) }
+
     /// The size of an axis; 1 beyond the last.
     func dimension(_ axis: Int) -> Int {
         guard axis < Int(value.ndims) else { return 1 }
         return withUnsafeBytes(of: value.dims) { Int($0.load(fromByteOffset: axis * 8, as: Int64.self)) }
+    }
+
+    /// Nil for types that this module does not use.
+    public var type: ElementType? {
+        switch value.data_type {
+        case dnnl_f32: .float32
+        case dnnl_u8: .uint8
+        case dnnl_s8: .int8
+        case dnnl_s32: .int32
+        default: nil
+        }
     }
 
     /// Bytes of memory that a tensor of this descriptor needs.

@@ -83,9 +83,10 @@ public enum PoolingAlgorithm: Sendable {
     case averageExcludingPadding
 }
 
-/// dev_guide_pooling.html.
+/// dev_guide_pooling.html. Post-operations work on the unrounded means.
 public func pooling(
-    _ algorithm: PoolingAlgorithm, source: MemoryDescriptor, destination: MemoryDescriptor, window: Window
+    _ algorithm: PoolingAlgorithm, source: MemoryDescriptor, destination: MemoryDescriptor, window: Window,
+    _ attributes: Attributes = Attributes()
 ) throws(DNNLError) -> Primitive {
     var description = dnnl_pooling_v2_desc_t()
     var (from, to) = (source.value, destination.value)
@@ -99,7 +100,7 @@ public func pooling(
         dnnl_pooling_v2_forward_desc_init(
             &description, dnnl_forward_inference, kind, &from, &to, window.strides64, window.kernel64, window.dilations64,
             window.beginPads64, window.endPads64), "describe pooling")
-    return try Primitive(description, Attributes(), "pooling")
+    return try Primitive(description, attributes, "pooling")
 }
 
 /// dev_guide_eltwise.html, in place or not.
@@ -133,23 +134,4 @@ public func softmax(_ tensor: MemoryDescriptor, axis: Int) throws(DNNLError) -> 
         dnnl_softmax_forward_desc_init(&description, dnnl_forward_inference, &value, Int32(truncatingIfNeeded: axis)),
         "describe softmax")
     return try Primitive(description, Attributes(), "softmax")
-}
-
-/// dev_guide_concat.html.
-public func concatenation(
-    _ sources: [MemoryDescriptor], axis: Int, destination: MemoryDescriptor
-) throws(DNNLError) -> Primitive {
-    let engine = try Engine.cpu().handle
-    var to = destination.value
-    let values = sources.map(\.value)
-    let descriptor = try Attributes().withHandle { (attributes) throws(DNNLError) in
-        var descriptor: dnnl_primitive_desc_t?
-        try check(
-            dnnl_concat_primitive_desc_create(
-                &descriptor, &to, Int32(clamping: values.count), Int32(truncatingIfNeeded: axis), values, attributes, engine),
-            "create concatenation")
-        return descriptor
-    }
-    guard let descriptor else { throw DNNLError(call: "create concatenation", status: dnnl_runtime_error.rawValue) }
-    return try Primitive(descriptor, "concatenation")
 }

@@ -84,9 +84,8 @@ private func implementationName(_ descriptor: dnnl_primitive_desc_t) -> String {
 /// Which operand of a primitive a memory is.
 public enum Argument: Hashable, Sendable {
     case source
-    /// Second operand of a binary operation, or the n-th of a concatenation.
+    /// Second operand of a binary operation.
     case secondSource
-    case multiple(Int)
     case weights
     case bias
     case destination
@@ -94,12 +93,11 @@ public enum Argument: Hashable, Sendable {
     /// The operand of the post-operation of that index.
     case postOperand(Int)
 
-    /// DNNL_ARG_MULTIPLE_SRC and DNNL_ARG_ATTR_MULTIPLE_POST_OP are function-like macros, not imported to Swift.
+    /// DNNL_ARG_ATTR_MULTIPLE_POST_OP is a function-like macro, not imported to Swift.
     var dnnl: Int32 {
         switch self {
         case .source: DNNL_ARG_SRC
         case .secondSource: DNNL_ARG_SRC_1
-        case .multiple(let index): DNNL_ARG_MULTIPLE_SRC + Int32(truncatingIfNeeded: index)
         case .weights: DNNL_ARG_WEIGHTS
         case .bias: DNNL_ARG_BIAS
         case .destination: DNNL_ARG_DST

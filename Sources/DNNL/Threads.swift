@@ -31,6 +31,13 @@ public enum Threads {
     @inline(__always)
     public static var place: (thread: Int, of: Int) { (Int(omp_get_thread_num()), Int(omp_get_num_threads())) }
 
+    /// Inside `parallel`: this thread's part of `count` pieces of work.
+    @inline(__always)
+    public static func share(of count: Int) -> Range<Int> {
+        let place = place
+        return (count * place.thread / place.of)..<(count * (place.thread + 1) / place.of)
+    }
+
     // MARK: fork
 
     /// The process that last ran several threads, 0 if none has.

@@ -105,7 +105,6 @@ extension multipoint_level {
         let book = Array(UnsafeBufferPointer(start: try required(codebook, "levels->codebook"), count: size))
         guard vectors > 0 else { return PackedWeights.Level(codebook: book, codes: []) }
         let packed = UnsafeRawBufferPointer(start: try required(codes, "levels->codes"), count: codes_byte_count)
-        return PackedWeights.Level(
-            codebook: book, codes: packing.unpack(packed, vectors: vectors))
+        return PackedWeights.Level(codebook: book, packedCodes: Array(packed), vectors: vectors, vectorLength: length)
     }
 }

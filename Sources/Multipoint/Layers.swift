@@ -2,11 +2,13 @@ import CMultipoint
 import MultipointFormat
 import MultipointGraph
 import MultipointRuntime
+import Synchronization
 
-/// What a `multipoint_layer` points to: a decoded layer and its description.
+/// What a `multipoint_layer` points to: a layer and its description.
 final class LayerHandle: Sendable {
     let prepared: PreparedLayer
-    let rows: (values: OwnedArray<Int8>, scales: OwnedArray<Float>, channels: OwnedArray<Int32>)?
+    /// Decoded for a caller who wants to see them.
+    private let shown = Mutex<ShownRows?>(nil)
     private let name: OwnedText
     private let execution: OwnedText
     private let described: Description
@@ -18,8 +20,18 @@ final class LayerHandle: Sendable {
         prepared = PreparedLayer(layer)
         name = OwnedText(layer.name)
         execution = OwnedText(prepared.execution)
-        rows = prepared.rows.map { (OwnedArray($0.values), OwnedArray($0.scales), OwnedArray($0.channels)) }
         described = Description(info: layer.info(rows: prepared.rows))
+    }
+
+    /// Nil for a layer kept in float.
+    var rows: ShownRows? {
+        guard let rows = prepared.rows else { return nil }
+        return shown.withLock { shown in
+            if let shown { return shown }
+            let made = ShownRows(values: OwnedArray(rows.values), scales: OwnedArray(rows.scales), channels: OwnedArray(rows.channels))
+            shown = made
+            return made
+        }
     }
 
     var info: multipoint_layer_info {
@@ -28,6 +40,13 @@ final class LayerHandle: Sendable {
         info.execution = execution.pointer
         return info
     }
+}
+
+/// A layer's rows as C arrays.
+struct ShownRows: Sendable {
+    let values: OwnedArray<Int8>
+    let scales: OwnedArray<Float>
+    let channels: OwnedArray<Int32>
 }
 
 extension Layer {

@@ -8,6 +8,8 @@ final class SessionHandle {
     let inputs: [TensorExpectation]
     let outputs: [TensorExpectation]
     let steps: [(name: OwnedText, operation: OwnedText, implementation: OwnedText)]
+    /// Texts of steps that were profiled, each once.
+    private var texts: [String: OwnedText] = [:]
 
     init(_ session: Session) {
         self.session = session
@@ -15,6 +17,14 @@ final class SessionHandle {
         inputs = network.inputs.map { TensorExpectation($0, "input") }
         outputs = network.outputs.map { TensorExpectation($0, "output") }
         steps = session.steps.map { (OwnedText($0.name), OwnedText($0.operation), OwnedText($0.implementation)) }
+    }
+
+    /// A C string that lives with the session.
+    func kept(_ text: String) -> UnsafePointer<CChar>? {
+        if let known = texts[text] { return known.pointer }
+        let made = OwnedText(text)
+        texts[text] = made
+        return made.pointer
     }
 }
 
@@ -121,7 +131,8 @@ public func multipoint_session_describe(
         try fill(info, "info") {
             multipoint_session_info(
                 struct_size: 0, maximum_batch: Int64(handle.session.maximumBatch), threads: Int32(clamping: handle.session.threads),
-                arena_bytes: UInt64(handle.session.arenaByteCount), step_count: handle.steps.count)
+                arena_bytes: UInt64(handle.session.arenaByteCount), step_count: handle.steps.count,
+                weight_bytes: UInt64(handle.session.weightByteCount))
         }
     }
 }

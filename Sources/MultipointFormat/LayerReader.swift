@@ -68,6 +68,6 @@ struct LayerReader {
         let vectors = points.count(where: { Int($0) > index })
         let packed = try tensors.bytes(names.codes(index), .u8, shape: [vectors, packing.vectorByteCount])
         return PackedWeights.Level(
-            codebook: codebook.map { Int8(bitPattern: $0) }, codes: packing.unpack(packed, vectors: vectors))
+            codebook: codebook.map { Int8(bitPattern: $0) }, packedCodes: Array(packed), vectors: vectors, vectorLength: rowLength)
     }
 }

@@ -5,11 +5,12 @@ extension PackedWeights {
         var scale = 0
         // Of every level, the vectors that are behind.
         var vectors = [Int](repeating: 0, count: levels.count)
+        let codes = levels.map(\.codes)
         for (channel, points) in points.enumerated() {
             for level in 0..<Int(points) {
                 if level < count {
                     let a = ladder == nil ? Double(scales[scale + level]) : Double(scales[channel]) * ratio(level, of: Int(points))
-                    add(level, vector: vectors[level], times: a, to: &sums, channel)
+                    add(level, codes[level], vector: vectors[level], times: a, to: &sums, channel)
                 }
                 vectors[level] += 1
             }
@@ -23,8 +24,8 @@ extension PackedWeights {
         (ladder ?? []).prefix(max(0, points - 1)).dropFirst(level).reduce(1) { $0 * Double($1) }
     }
 
-    private func add(_ level: Int, vector: Int, times a: Double, to sums: inout [Double], _ channel: Int) {
-        let (codebook, codes) = (levels[level].codebook, levels[level].codes)
+    private func add(_ level: Int, _ codes: [UInt8], vector: Int, times a: Double, to sums: inout [Double], _ channel: Int) {
+        let codebook = levels[level].codebook
         for k in 0..<rowLength {
             sums[channel * rowLength + k] += a * Double(codebook[Int(codes[vector * rowLength + k])])
         }

@@ -7,13 +7,47 @@ public struct PackedWeights: Equatable, Sendable {
     public struct Level: Equatable, Sendable {
         /// The `2^bits` integers that a code selects.
         public var codebook: [Int8]
-        /// One code per weight, unpacked: [channels with more than `l` points, row length], in channel order.
-        public var codes: [UInt8]
+        var storage: Codes
+
+        enum Codes: Sendable {
+            /// One per byte.
+            case unpacked([UInt8])
+            /// As in a file, which takes less memory and less time to read.
+            case packed([UInt8], BitPacking, vectors: Int)
+        }
 
         public init(codebook: [Int8], codes: [UInt8]) {
             self.codebook = codebook
-            self.codes = codes
+            storage = .unpacked(codes)
         }
+
+        /// - Parameters:
+        ///   - codebook: 2^bits values, bits 1 to 8.
+        ///   - packedCodes: [vectors, bytes of a vector], as `BitPacking` lays them out.
+        public init(codebook: [Int8], packedCodes: [UInt8], vectors: Int, vectorLength: Int) {
+            self.codebook = codebook
+            storage = .packed(
+                packedCodes, BitPacking(bits: codebook.count.trailingZeroBitCount, vectorLength: vectorLength), vectors: vectors)
+        }
+
+        /// One code per weight, unpacked: [channels with more than `l` points, row length], in channel order.
+        public var codes: [UInt8] {
+            get {
+                switch storage {
+                case .unpacked(let codes): codes
+                case .packed(let bytes, let packing, let vectors): bytes.withUnsafeBytes { packing.unpack($0, vectors: vectors) }
+                }
+            }
+            // In place, without a copy of those that are there.
+            _modify {
+                var codes = codes
+                storage = .unpacked([])
+                defer { storage = .unpacked(codes) }
+                yield &codes
+            }
+        }
+
+        public static func == (a: Level, b: Level) -> Bool { a.codebook == b.codebook && a.codes == b.codes }
 
         /// Width of a code: log2 of the codebook's length.
         public var bits: Int { codebook.count.trailingZeroBitCount }
@@ -64,12 +98,10 @@ public struct PackedWeights: Equatable, Sendable {
             throw PackedWeightsError("level \(index): a codebook of \(size) values; 2, 4, 8, ... 256 expected")
         }
         let (expected, overflow) = points.count(where: { Int($0) > index }).multipliedReportingOverflow(by: rowLength)
-        guard !overflow, level.codes.count == expected else {
-            throw PackedWeightsError("level \(index): \(expected) codes expected, found \(level.codes.count)")
-        }
-        if size < 256, let code = level.codes.first(where: { Int($0) >= size }) {
-            throw PackedWeightsError("level \(index): code \(code) in a codebook of \(size) values")
-        }
+        guard !overflow else { throw PackedWeightsError("level \(index): more codes than memory holds") }
+        let (found, largest) = level.codeCountAndLargest
+        guard found == expected else { throw PackedWeightsError("level \(index): \(expected) codes expected, found \(found)") }
+        if largest >= size { throw PackedWeightsError("level \(index): code \(largest) in a codebook of \(size) values") }
     }
 
     /// Rows of a ladder are sums of up to `levels.count` codebook values times products of ratios; they have to fit 8 bits.
@@ -97,6 +129,18 @@ public struct PackedWeights: Equatable, Sendable {
         }
         if let index = scales.firstIndex(where: { !($0.isFinite && $0 > 0) }) {
             throw PackedWeightsError("scale \(index) is \(scales[index]); a finite positive number is expected")
+        }
+    }
+}
+
+extension PackedWeights.Level {
+    /// How many codes there are, and the largest of them or a bound that the codebook does not fall below.
+    fileprivate var codeCountAndLargest: (Int, Int) {
+        switch storage {
+        case .unpacked(let codes): (codes.count, Int(codes.max() ?? 0))
+        case .packed(let bytes, let packing, let vectors):
+            // Whatever its bits are, a code of this width selects something.
+            bytes.count == vectors * packing.vectorByteCount ? (vectors * packing.vectorLength, 0) : (0, 0)
         }
     }
 }

@@ -18,6 +18,7 @@ extension Network {
 extension LayerRows {
     /// ŵ: the sum of every channel's rows times their scales, [channels, rowLength].
     public var weights: [Float] {
+        let values = values
         var weights = [Float](repeating: 0, count: channelCount * rowLength)
         for (row, (scale, channel)) in zip(scales, channels).enumerated() {
             for k in 0..<rowLength { weights[Int(channel) * rowLength + k] += scale * Float(values[row * rowLength + k]) }

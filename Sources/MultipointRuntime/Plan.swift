@@ -82,12 +82,7 @@ public final class Plan: Sendable {
         let compiler = LayerCompiler(
             builder: builder, layer: layer, geometry: geometry, inputQuantization: source.quantization, activation: activation,
             name: layer.layer.name)
-        var addend: StoredValue?
-        if let residual {
-            let value = external(residual, outputShape, 2)
-            addend = try builder.converted(
-                value, to: .channelsLast, value.type, value.quantization, name: layer.layer.name)
-        }
+        let addend = residual.map { LayerCompiler.Residual(value: external($0, outputShape, 2), isReplaceable: false) }
         let wanted = LayerDestination(
             type: destination.type, quantization: destination.type == .uint8 ? destination.quantization : nil)
         let direct = to.layout == .channelsLast || to.layoutsAgree

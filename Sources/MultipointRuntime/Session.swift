@@ -9,9 +9,13 @@ public final class Session {
     /// Names of the values that a run returns.
     public let outputNames: [String]
 
-    private var executions: [ProgramInterface: Execution] = [:]
+    /// One per combination of batch size and layouts seen so far; all share the arena and the prepared network's weights.
+    private var executions: [(interface: ProgramInterface, execution: Execution)] = []
     private var arena: AlignedBuffer
     private let largest: Program
+    /// Whether runs are timed step by step. A session that is not profiled pays one comparison per run.
+    public private(set) var isProfiling = false
+    private var profiled: (batch: Int, execution: Execution, times: StepTimes)?
 
     /// Compiles the largest batch.
     /// - Parameters:
@@ -35,7 +39,7 @@ public final class Session {
         let interface = ProgramInterface(
             batch: batch, inputs: prepared.network.inputs.map { _ in .dense }, outputs: outputNames.map { _ in .dense })
         let execution = try Session.compile(prepared, interface, outputNames, self.threads)
-        executions[interface] = execution
+        executions = [(interface, execution)]
         largest = execution.program
         arena = try AlignedBuffer(byteCount: execution.program.arenaByteCount)
     }
@@ -54,8 +58,14 @@ public final class Session {
         }
     }
 
-    /// Bytes of activations, conversions and scratchpads for the largest batch.
+    /// Bytes of activations, conversions and scratchpads: all memory that belongs to the session alone, whatever the batch.
     public var arenaByteCount: Int { arena.byteCount }
+
+    /// Bytes that the largest batch would take if no two of its tensors shared memory.
+    public var unsharedByteCount: Int { largest.unsharedByteCount }
+
+    /// Bytes of weights and biases that a run of the largest batch reads.
+    public var weightByteCount: Int { largest.constantByteCount }
 
     /// What a run of the largest batch does, in order.
     public var steps: [(name: String, operation: String, implementation: String)] {
@@ -71,6 +81,7 @@ public final class Session {
     ) throws {
         try requireThreads(threads)
         let execution = try self.execution(batch: batch, inputs, outputs)
+        if isProfiling { beginProfile(execution, batch: batch) }
         try withUnsafeTemporaryAllocation(of: UnsafeMutableRawPointer.self, capacity: inputs.count + outputs.count) { externals in
             for (index, tensor) in inputs.enumerated() { externals.initializeElement(at: index, to: tensor.data) }
             for (index, tensor) in outputs.enumerated() { externals.initializeElement(at: inputs.count + index, to: tensor.data) }
@@ -80,29 +91,66 @@ public final class Session {
         }
     }
 
-    private var lastExecution: (batch: Int, execution: Execution)?
-
     private func execution(
         batch: Int, _ inputs: UnsafeBufferPointer<ExternalTensor>, _ outputs: UnsafeBufferPointer<ExternalTensor>
     ) throws -> Execution {
-        let allDense = inputs.allSatisfy { $0.layout == .dense } && outputs.allSatisfy { $0.layout == .dense }
-        if allDense, let last = lastExecution, last.batch == batch { return last.execution }
+        for (interface, execution) in executions where interface.describes(batch: batch, inputs, outputs) { return execution }
         guard (1...maximumBatch).contains(batch) else {
             throw RuntimeError(.invalidArgument, "batch: 1 to \(maximumBatch) expected, found \(batch)")
         }
         let interface = ProgramInterface(batch: batch, inputs: inputs.map(\.layout), outputs: outputs.map(\.layout))
-        let execution: Execution
-        if let known = executions[interface] {
-            execution = known
-        } else {
-            execution = try Session.compile(prepared, interface, outputNames, threads)
-            if execution.program.arenaByteCount > arena.byteCount {
-                arena = try AlignedBuffer(byteCount: execution.program.arenaByteCount)
-            }
-            executions[interface] = execution
+        let execution = try Session.compile(prepared, interface, outputNames, threads)
+        if execution.program.arenaByteCount > arena.byteCount {
+            arena = try AlignedBuffer(byteCount: execution.program.arenaByteCount)
         }
-        if allDense { lastExecution = (batch, execution) }
+        executions.append((interface, execution))
         return execution
+    }
+}
+
+extension ProgramInterface {
+    /// Compares without allocating anything.
+    fileprivate func describes(
+        batch: Int, _ inputs: UnsafeBufferPointer<ExternalTensor>, _ outputs: UnsafeBufferPointer<ExternalTensor>
+    ) -> Bool {
+        guard batch == self.batch, inputs.count == self.inputs.count, outputs.count == self.outputs.count else { return false }
+        for index in inputs.indices where inputs[index].layout != self.inputs[index] { return false }
+        for index in outputs.indices where outputs[index].layout != self.outputs[index] { return false }
+        return true
+    }
+}
+
+// MARK: profile
+
+extension Session {
+    /// Times every step of the runs that follow, and forgets earlier ones.
+    public func startProfiling() {
+        stopProfiling()
+        profiled = nil
+        isProfiling = true
+    }
+
+    /// Runs are timed no more; the profile stays readable.
+    public func stopProfiling() {
+        profiled?.execution.times = nil
+        isProfiling = false
+    }
+
+    /// A program of other steps starts a new profile: times of different batch sizes do not add up.
+    private func beginProfile(_ execution: Execution, batch: Int) {
+        if let profiled, profiled.execution === execution { return }
+        profiled?.execution.times = nil
+        let times = StepTimes(stepCount: execution.program.steps.count)
+        execution.times = times
+        profiled = (batch, execution, times)
+    }
+
+    /// Nil before the first run since `startProfiling`.
+    public var profile: SessionProfile? {
+        guard let (batch, execution, times) = profiled, let shapes = try? prepared.network.shapes(batch: batch) else { return nil }
+        let names = prepared.network.inputs.map(\.name) + outputNames
+        let externals = names.map { (shapes[$0].flatMap(elementCount(of:)) ?? 0) * ElementType.float32.byteCount }
+        return SessionProfile(execution.program, times, batch: batch, externalByteCounts: externals)
     }
 }
 

@@ -11,7 +11,9 @@ struct InspectCommand: ParsableCommand {
     @Flag(help: "Print JSON.") var json = false
 
     func run() throws {
-        let summary = ModelSummary(try PackedFile(path: file), path: file, byteCount: try byteCount(ofFile: file))
+        let content = try PackedFile(path: file)
+        var summary = ModelSummary(content, path: file, byteCount: try byteCount(ofFile: file))
+        summary.memory = content.network.flatMap(ModelSummary.Memory.init)
         print(json ? try jsonText(summary) : summary.text)
     }
 }

@@ -50,7 +50,7 @@ struct RandomLayer {
     }
 
     /// 0 to 5 points a channel; free scales with levels of 1 to 8 bits, or a ladder within 8 bits.
-    private static func weights(channels: Int, length: Int, _ generator: inout SeededGenerator) -> PackedWeights {
+    static func weights(channels: Int, length: Int, _ generator: inout SeededGenerator) -> PackedWeights {
         let isLadder = Bool.random(using: &generator)
         var bits: [Int]
         var ladder: [Int]?

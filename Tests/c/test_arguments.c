@@ -86,6 +86,16 @@ static void test_session_nulls(void) {
     NULL_REFUSED(multipoint_session_describe(session, NULL), "info");
     NULL_REFUSED(multipoint_session_step(NULL, 0, &step), "session");
     NULL_REFUSED(multipoint_session_step(session, 0, NULL), "info");
+    multipoint_profile_info profile = {0};
+    profile.struct_size = sizeof profile;
+    multipoint_step_profile profiled = {0};
+    profiled.struct_size = sizeof profiled;
+    NULL_REFUSED(multipoint_session_start_profile(NULL), "session");
+    NULL_REFUSED(multipoint_session_stop_profile(NULL), "session");
+    NULL_REFUSED(multipoint_session_profile(NULL, &profile), "session");
+    NULL_REFUSED(multipoint_session_profile(session, NULL), "info");
+    NULL_REFUSED(multipoint_session_profile_step(NULL, 0, &profiled), "session");
+    NULL_REFUSED(multipoint_session_profile_step(session, 0, NULL), "step");
     CHECK(made == NULL);
 }
 
@@ -148,16 +158,20 @@ static void test_described_struct_sizes(void) {
         multipoint_layer_info info = {0};
         multipoint_session_info session_info = {0};
         multipoint_step_info step = {0};
+        multipoint_profile_info profile = {0};
+        multipoint_step_profile profiled = {0};
         multipoint_rows rows = {0};
         multipoint_plan_info plan_info = {0};
         multipoint_weights weights = {0};
         value.struct_size = info.struct_size = session_info.struct_size = step.struct_size = rows.struct_size =
-            plan_info.struct_size = weights.struct_size = wrong_sizes[i];
+            plan_info.struct_size = weights.struct_size = profile.struct_size = profiled.struct_size = wrong_sizes[i];
         NULL_REFUSED(multipoint_model_input(model, 0, &value), "struct_size");
         NULL_REFUSED(multipoint_model_output(model, 0, &value), "struct_size");
         NULL_REFUSED(multipoint_model_layer(model, 0, &info), "struct_size");
         NULL_REFUSED(multipoint_session_describe(session, &session_info), "struct_size");
         NULL_REFUSED(multipoint_session_step(session, 0, &step), "struct_size");
+        NULL_REFUSED(multipoint_session_profile(session, &profile), "struct_size");
+        NULL_REFUSED(multipoint_session_profile_step(session, 0, &profiled), "struct_size");
         NULL_REFUSED(multipoint_layer_describe(layer, &info), "struct_size");
         NULL_REFUSED(multipoint_layer_rows(layer, &rows), "struct_size");
         NULL_REFUSED(multipoint_plan_describe(plan, &plan_info), "struct_size");

@@ -66,7 +66,7 @@ static void test_description(void) {
     multipoint_session_info info = {0};
     info.struct_size = sizeof info;
     CHECK_OK(multipoint_session_describe(session, &info));
-    CHECK(info.maximum_batch == 3 && info.threads == 2 && info.step_count >= 2);
+    CHECK(info.maximum_batch == 3 && info.threads == 2 && info.step_count >= 2 && info.weight_bytes > 0);
     multipoint_step_info step = {0};
     step.struct_size = sizeof step;
     int has_conv = 0;
@@ -78,6 +78,78 @@ static void test_description(void) {
     }
     CHECK(has_conv);
     CHECK_FAILS(multipoint_session_step(session, info.step_count, &step), MULTIPOINT_NOT_FOUND, "step");
+    multipoint_session_destroy(session);
+}
+
+static multipoint_profile_info profile_of(multipoint_session *session) {
+    multipoint_profile_info info = {0};
+    info.struct_size = sizeof info;
+    CHECK_OK(multipoint_session_profile(session, &info));
+    return info;
+}
+
+static void run_images(multipoint_session *session, int64_t batch, int count) {
+    float images[16] = {0}, results[4];
+    const int64_t image_shape[] = {batch, 2, 2, 2}, result_shape[] = {batch, 2};
+    multipoint_tensor input = {images, sizeof images, MULTIPOINT_F32, 4, image_shape, NULL};
+    multipoint_tensor output = {results, sizeof results, MULTIPOINT_F32, 2, result_shape, NULL};
+    for (int i = 0; i < count; i++) CHECK_OK(multipoint_session_run(session, &input, 1, &output, 1));
+}
+
+static int same_text(const char *a, const char *b) { return a != NULL && b != NULL && strcmp(a, b) == 0; }
+
+/* The steps of a profile are those of the session, their times add up, and the convolution's work is that of its shape. */
+static void check_profiled_steps(multipoint_session *session, const multipoint_profile_info *info, uint64_t batch) {
+    double seconds = 0;
+    uint64_t operations = 0;
+    int conversions = 0;
+    for (size_t i = 0; i < info->step_count; i++) {
+        multipoint_step_info expected = {0};
+        multipoint_step_profile step = {0};
+        expected.struct_size = sizeof expected;
+        step.struct_size = sizeof step;
+        CHECK_OK(multipoint_session_step(session, i, &expected));
+        CHECK_OK(multipoint_session_profile_step(session, i, &step));
+        CHECK(same_text(step.name, expected.name) && same_text(step.operation, expected.operation));
+        CHECK(same_text(step.implementation, expected.implementation));
+        CHECK(step.minimum_seconds >= 0 && step.minimum_seconds * (double)info->runs <= step.seconds * 1.0001);
+        CHECK(step.bytes > 0 && step.kind >= MULTIPOINT_STEP_LAYER && step.kind <= MULTIPOINT_STEP_OPERATION);
+        CHECK((step.operations > 0) == (step.kind == MULTIPOINT_STEP_LAYER));
+        conversions += step.kind == MULTIPOINT_STEP_CONVERSION;
+        seconds += step.seconds;
+        operations += step.operations;
+    }
+    CHECK(info->seconds > seconds * 0.9999 && info->seconds < seconds * 1.0001);
+    /* conv: 2 channels of 2 weights at 4 positions, the second point of channel 0 perhaps beside them; classifier: 2 x 2. */
+    CHECK(operations >= batch * 2 * (16 + 4) && operations <= batch * 2 * (24 + 4) && conversions > 0);
+}
+
+static void test_profile(void) {
+    multipoint_session *session = made_session(2, 1);
+    if (session == NULL) return;
+    multipoint_step_profile step = {0};
+    step.struct_size = sizeof step;
+    run_images(session, 2, 1);
+    CHECK(profile_of(session).runs == 0 && profile_of(session).step_count == 0);
+    CHECK_OK(multipoint_session_start_profile(session));
+    CHECK(profile_of(session).runs == 0);
+    CHECK_FAILS(multipoint_session_profile_step(session, 0, &step), MULTIPOINT_NOT_FOUND, "profiled step");
+    run_images(session, 2, 5);
+    multipoint_profile_info info = profile_of(session);
+    CHECK(info.batch == 2 && info.runs == 5 && info.step_count >= 2);
+    check_profiled_steps(session, &info, 2);
+    CHECK_FAILS(multipoint_session_profile_step(session, info.step_count, &step), MULTIPOINT_NOT_FOUND, "profiled step");
+    /* Another batch size has a profile of its own. */
+    run_images(session, 1, 3);
+    CHECK(profile_of(session).batch == 1 && profile_of(session).runs == 3);
+    /* Stopped, it stays; started again, it is empty. */
+    CHECK_OK(multipoint_session_stop_profile(session));
+    run_images(session, 1, 2);
+    CHECK(profile_of(session).batch == 1 && profile_of(session).runs == 3);
+    CHECK_OK(multipoint_session_start_profile(session));
+    CHECK(profile_of(session).runs == 0);
+    run_images(session, 1, 1);
+    CHECK(profile_of(session).runs == 1);
     multipoint_session_destroy(session);
 }
 
@@ -149,6 +221,7 @@ int main(void) {
         test_result();
         test_batches();
         test_description();
+        test_profile();
         test_refused_options();
         test_refused_runs();
         /* A session outlives its model. */

@@ -92,6 +92,57 @@ final class CommandTests: XCTestCase {
         XCTAssertEqual(results[1]["equals_first"] as? Bool, true)
     }
 
+    /// What `bench` tells about a float network and the same as a packed file, whatever the times are.
+    func testBench() throws {
+        let folder = try TemporaryFolder()
+        let (model, packed) = (CommandTests.digits + "/digits.onnx", folder.file("digits.multipoint"))
+        let quantized = try command(
+            "quantize", model, "--calibration", CommandTests.digits + "/calibration_images.npy", "--scale", "0.0625", "--limit", "8",
+            "--bits", "4", "--max-points", "1", "--output", packed)
+        XCTAssertEqual(quantized.status, 0, quantized.errors)
+        for file in [model, packed] {
+            let json = try command("bench", file, "--batch", "1,3", "--threads", "1,2", "--seconds", "0.01", "--profile", "--json")
+            XCTAssertEqual(json.status, 0, json.errors)
+            let report = try XCTUnwrap(JSONSerialization.jsonObject(with: Data(json.output.utf8)) as? [String: Any])
+            let results = try XCTUnwrap(report["results"] as? [[String: Any]])
+            XCTAssertEqual(results.map { [$0["batch"] as? Int, $0["threads"] as? Int] }, [[1, 1], [1, 2], [3, 1], [3, 2]])
+            for result in results { try checkBenched(result, isPacked: file == packed) }
+        }
+        let text = try command("bench", packed, "--seconds", "0.01", "--cpu-time")
+        XCTAssertEqual(text.status, 0, text.errors)
+        XCTAssertTrue(text.output.contains("8 layers, 8 of them packed"), text.output)
+        assertFails(try command("bench", packed, "--cpu-time", "--threads", "2"), 64, "--cpu-time")
+        assertFails(try command("bench", packed, "--batch", "1,0"), 64, "--batch")
+        assertFails(try command("bench", packed, "--threads", "x"), 64, "--threads")
+        assertFails(try command("bench", folder.file("nothing"), "--seconds", "0.01"), 1, "nothing")
+    }
+
+    private func checkBenched(_ result: [String: Any], isPacked: Bool) throws {
+        func number(_ key: String, in object: Any?) throws -> Double {
+            try XCTUnwrap((object as? [String: Any])?[key] as? Double, key)
+        }
+        let latency = result["latency"]
+        let (minimum, median) = (try number("minimum", in: latency), try number("median", in: latency))
+        let (p99, throughput) = (try number("p99", in: latency), try number("images_per_second", in: result))
+        let (batch, floor) = (try number("batch", in: result), try number("floor_milliseconds", in: result))
+        XCTAssertTrue(0 < minimum && minimum <= median && median <= p99)
+        XCTAssertEqual(throughput, batch / median * 1000, accuracy: 1e-6 * throughput)
+        XCTAssertEqual(try number("floor_ratio", in: result), minimum / floor, accuracy: 1e-6)
+        let phases = try ["read", "decode", "compile", "first_run"].map { try number($0, in: result["load"]) }
+        XCTAssertEqual(phases.reduce(0, +), try number("total", in: result["load"]), accuracy: 1e-6)
+        // More than the weights, less than the machine.
+        XCTAssertTrue((85_920...1e9).contains(try number("peak_bytes", in: result["load"])))
+        let steps = try XCTUnwrap(result["profile"] as? [[String: Any]])
+        XCTAssertEqual(steps.reduce(0) { $0 + ($1["share"] as? Double ?? 0) }, 1, accuracy: 1e-6)
+        // Every layer has one floor, a bare convolution.
+        let floors = steps.filter { $0["floor_microseconds"] != nil }
+        XCTAssertEqual(Set(floors.compactMap { $0["name"] as? String }).count, 8)
+        XCTAssertEqual(floors.count, 8)
+        XCTAssertTrue(floors.allSatisfy { $0["kind"] as? String == "layer" && ($0["gops"] as? Double ?? 0) > 0 })
+        XCTAssertTrue(floors.allSatisfy { !("\($0["floor_implementation"] ?? "ref")".contains("ref")) })
+        XCTAssertEqual(steps.contains { $0["operation"] as? String == "quantize" }, isPacked)
+    }
+
     /// The whole chain: quantize, inspect, evaluate, run.
     func testDigits() throws {
         let folder = try TemporaryFolder()
@@ -105,7 +156,8 @@ final class CommandTests: XCTestCase {
         XCTAssertEqual(try folder.content, ["digits.multipoint"])
 
         let inspected = try command("inspect", packed)
-        XCTAssertEqual(inspected.output, quantized.output, "both tell the same")
+        let lines = inspected.output.split(separator: "\n", omittingEmptySubsequences: false)
+        XCTAssertEqual(lines.filter { !$0.hasPrefix("one image in memory") }.joined(separator: "\n"), quantized.output, "both tell the same")
         let json = try command("inspect", packed, "--json")
         let summary = try XCTUnwrap(JSONSerialization.jsonObject(with: Data(json.output.utf8)) as? [String: Any])
         let layers = try XCTUnwrap(summary["layers"] as? [[String: Any]])
@@ -115,6 +167,10 @@ final class CommandTests: XCTestCase {
             XCTAssertLessThan(try XCTUnwrap(layer["relative_output_error"] as? Double), 0.05)
             XCTAssertEqual((layer["channels_by_points"] as? [Int])?.reduce(0, +), (layer["shape"] as? [Int])?.first)
         }
+        let memory = try XCTUnwrap(summary["memory"] as? [String: Int])
+        // One byte for each weight of a row, four for each bias; the largest activation has 32 × 8 × 8 values.
+        XCTAssertGreaterThanOrEqual(try XCTUnwrap(memory["weight_bytes"]), 85_920 + 4 * (4 * 32 + 2 * 64 + 32 + 10))
+        XCTAssertGreaterThanOrEqual(try XCTUnwrap(memory["arena_bytes"]), 2 * 32 * 8 * 8)
         let totals = try XCTUnwrap(summary["totals"] as? [String: Any])
         // 32·9 + 3·32·32·9 + 64·32·9 + 64·64·9 + 64·32 + 10·64
         XCTAssertEqual(totals["weights"] as? Int, 85_920)

@@ -433,12 +433,43 @@ def test_use_after_close(encoded, image):
     for use in (
         lambda: model.name, lambda: model.has_graph, lambda: model.inputs, lambda: model.layers,
         lambda: model.layer("conv1"), lambda: model.session(), lambda: session.run(image[:1]), lambda: session.info,
-        lambda: session.steps, lambda: layer.rows(), lambda: layer.info, lambda: layer.plan(height=8, width=8),
+        lambda: session.steps, lambda: session.profile(), lambda: session.start_profiling(), lambda: session.stop_profiling(),
+        lambda: layer.rows(), lambda: layer.info, lambda: layer.plan(height=8, width=8),
         lambda: plan.execute(image[:1]), lambda: plan.info,
     ):  # fmt: skip
         with pytest.raises(multipoint.ClosedError, match="is closed"):
             use()
     assert "closed" in repr(model)
+
+
+def test_profile(model, image):
+    with model.session(maximum_batch=2) as session:
+        session.run(image[:2])
+        assert session.profile() == multipoint.Profile(batch=0, runs=0, seconds=0.0, steps=())
+        session.start_profiling()
+        for _ in range(3):
+            session.run(image[:2])
+        profile = session.profile()
+        assert (profile.batch, profile.runs) == (2, 3)
+        assert [(step.name, step.operation, step.implementation) for step in profile.steps] == [
+            (step.name, step.operation, step.implementation) for step in session.steps
+        ]
+        assert profile.seconds == pytest.approx(sum(step.seconds for step in profile.steps))
+        assert all(0 <= 3 * step.minimum_seconds <= step.seconds * 1.0001 for step in profile.steps)
+        layers = [step for step in profile.steps if step.kind == "layer"]
+        assert {step.name for step in layers} == {"conv1", "conv2", "classifier"}
+        # conv1 is one row per channel: 8 x 3 x 3 x 3 weights at 8 x 8 positions of 2 images; it reads at least its input and
+        # its weights, and writes its output, all of one byte.
+        (first,) = [step for step in layers if step.name == "conv1"]
+        assert first.operations == 2 * 216 * 64 * 2
+        assert first.bytes >= 2 * 3 * 64 + 216 + 2 * 8 * 64
+        assert all((step.operations > 0) == (step.kind == "layer") and step.bytes > 0 for step in profile.steps)
+        session.stop_profiling()
+        session.run(image[:2])
+        assert session.profile() == profile
+        session.start_profiling()
+        session.run(image[:1])
+        assert (session.profile().batch, session.profile().runs) == (1, 1)
 
 
 def test_things_outlive_what_they_were_made_from(encoded, image):

@@ -13,6 +13,8 @@ struct CompiledConvolution {
 struct ConvolutionWeights {
     enum Values {
         case int8([Int8])
+        /// The layer's rows as they are, decoded where no copy in the right layout exists yet.
+        case rows(LayerRows)
         case float([Float])
     }
 
@@ -50,9 +52,10 @@ struct ConvolutionWeights {
             return [
                 ConvolutionWeights(
                     layer: layer, part: 0, isDense: false, group: group, shape: shape(layer.layer, rows: rows.count, group),
-                    values: .int8(rows.values), scales: rows.scales, isReal: [Bool](repeating: true, count: rows.count))
+                    values: .rows(rows), scales: rows.scales, isReal: [Bool](repeating: true, count: rows.count))
             ]
         }
+        let rowValues = rows.values(threads: Threads.current)
         var next = 0
         return (0..<rows.depth).map { position in
             var part = [Int8](repeating: 0, count: rows.channelCount * rows.rowLength)
@@ -63,7 +66,7 @@ struct ConvolutionWeights {
                 let channel = Int(rows.channels[next])
                 part.replaceSubrange(
                     (channel * rows.rowLength)..<((channel + 1) * rows.rowLength),
-                    with: rows.values[(next * rows.rowLength)..<((next + 1) * rows.rowLength)])
+                    with: rowValues[(next * rows.rowLength)..<((next + 1) * rows.rowLength)])
                 (scales[channel], isReal[channel], last) = (rows.scales[next], true, channel)
                 next += 1
             }
@@ -77,12 +80,13 @@ struct ConvolutionWeights {
     private static func dense(_ rows: LayerRows, _ layer: PreparedLayer) -> ConvolutionWeights {
         let group = layer.layer.group
         let wide = rows.rowLength * group
+        let rowValues = rows.values(threads: Threads.current)
         var values = [Int8](repeating: 0, count: rows.count * wide)
         for row in 0..<rows.count {
             let groupOfRow = Int(rows.channels[row]) * group / rows.channelCount
             let start = row * wide + groupOfRow * rows.rowLength
             values.replaceSubrange(
-                start..<(start + rows.rowLength), with: rows.values[(row * rows.rowLength)..<((row + 1) * rows.rowLength)])
+                start..<(start + rows.rowLength), with: rowValues[(row * rows.rowLength)..<((row + 1) * rows.rowLength)])
         }
         var shape = shape(layer.layer, rows: rows.count, 1)
         shape[1] = layer.layer.inputChannels
@@ -104,7 +108,7 @@ struct ConvolutionWeights {
     /// The convolution as several whose sums add up to its own, each of some of the weights and none beyond what float32 holds exactly;
     /// itself where that is so already. Whatever the input and its zero point, |x − z| ≤ 255.
     func exactSegments() -> [ConvolutionWeights] {
-        guard case .int8(let values) = values, rowCount > 0 else { return [self] }
+        guard let values = int8Values, rowCount > 0 else { return [self] }
         let length = values.count / rowCount
         var starts = [0]
         var sums = [Int](repeating: 0, count: rowCount)
@@ -120,6 +124,14 @@ struct ConvolutionWeights {
         guard starts.count > 1 else { return [self] }
         return zip(starts, starts.dropFirst() + [length]).enumerated().map { number, bounds in
             segment(values, length: length, bounds.0..<bounds.1, number: number)
+        }
+    }
+
+    private var int8Values: [Int8]? {
+        switch values {
+        case .int8(let values): values
+        case .rows(let rows): rows.values(threads: Threads.current)
+        case .float: nil
         }
     }
 
@@ -175,7 +187,7 @@ struct ConvolutionWeights {
         try geometry.checkOutput(channels: rowCount, layer.layer)
         let type: ElementType =
             switch values {
-            case .int8: .int8
+            case .int8, .rows: .int8
             case .float: .float32
             }
         let primitive = try DNNL.convolution(
@@ -196,6 +208,7 @@ struct ConvolutionWeights {
         let source = try AlignedBuffer(byteCount: plain.byteCount)
         switch values {
         case .int8(let values): source.base.copyMemory(from: values, byteCount: min(values.count, plain.byteCount))
+        case .rows(let rows): rows.decode(to: source.base.assumingMemoryBound(to: Int8.self), threads: Threads.current)
         case .float(let values): source.base.copyMemory(from: values, byteCount: min(values.count * 4, plain.byteCount))
         }
         let primitive = try reorder(from: plain, to: descriptor)

@@ -22,37 +22,76 @@ extension Network {
     /// Groups layers with what follows them. A value joins only if nothing else reads it.
     /// - Parameter kept: values that must exist on their own.
     func fused(keeping kept: Set<String>, shapes: [String: [Int]]) -> [FusedNode] {
-        var readers: [String: [Int]] = [:]
-        for (index, node) in nodes.enumerated() { for input in node.inputs { readers[input, default: []].append(index) } }
-        func onlyReader(of value: String) -> Int? {
-            guard !kept.contains(value), let all = readers[value], all.count == 1 else { return nil }
-            return all[0]
+        Fusion(network: self, kept: kept, shapes: shapes).nodes()
+    }
+}
+
+private struct Fusion {
+    let network: Network
+    let kept: Set<String>
+    let shapes: [String: [Int]]
+    private let readers: [String: [Int]]
+    private let producers: [String: Int]
+
+    init(network: Network, kept: Set<String>, shapes: [String: [Int]]) {
+        self.network = network
+        self.kept = kept
+        self.shapes = shapes
+        var (readers, producers) = ([String: [Int]](), [String: Int]())
+        for (index, node) in network.nodes.enumerated() {
+            for input in node.inputs { readers[input, default: []].append(index) }
+            producers[node.output] = index
         }
-        var result = nodes.map(FusedNode.single)
-        var claimed = Set<Int>()
-        // From the end, so that of two layers that an addition joins the later one takes it: the other's result is then ready.
-        for (index, node) in nodes.enumerated().reversed() {
+        (self.readers, self.producers) = (readers, producers)
+    }
+
+    func nodes() -> [FusedNode] {
+        var result = network.nodes.map(FusedNode.single)
+        for (index, node) in network.nodes.enumerated() {
             guard case .layer(let layer) = node.operation else { continue }
             var group = FusedLayer(layer: layer, input: node.inputs[0], residual: nil, activation: .identity, output: node.output)
             var last = index
-            if let next = onlyReader(of: group.output), !claimed.contains(next), case .add = nodes[next].operation,
-                let other = nodes[next].inputs.first(where: { $0 != group.output }), constants[other] == nil,
-                shapes[other] == shapes[group.output]
-            {
-                (group.residual, group.output) = (other, nodes[next].output)
+            if let (next, other) = addition(after: index) {
+                (group.residual, group.output) = (other, network.nodes[next].output)
                 result[last] = .absorbed
                 last = next
             }
-            if let next = onlyReader(of: group.output), !claimed.contains(next), let activation = nodes[next].operation.activation {
-                (group.activation, group.output) = (activation, nodes[next].output)
+            if let next = onlyReader(of: group.output), let activation = network.nodes[next].operation.activation {
+                (group.activation, group.output) = (activation, network.nodes[next].output)
                 result[last] = .absorbed
                 last = next
             }
-            claimed.insert(last)
-            if group.residual != nil, let add = readers[node.output]?.first { claimed.insert(add) }
             result[last] = .layer(group, name: node.name)
         }
         return result
+    }
+
+    private func onlyReader(of value: String) -> Int? {
+        guard !kept.contains(value), let all = readers[value], all.count == 1 else { return nil }
+        return all[0]
+    }
+
+    /// The addition that a layer takes over, and its other operand.
+    private func addition(after index: Int) -> (node: Int, other: String)? {
+        let output = network.nodes[index].output
+        guard let next = onlyReader(of: output), case .add = network.nodes[next].operation,
+            let other = network.nodes[next].inputs.first(where: { $0 != output }), network.constants[other] == nil,
+            shapes[other] == shapes[output]
+        else { return nil }
+        if let rival = producers[other], case .layer = network.nodes[rival].operation, onlyReader(of: other) == next,
+            rank(rival) > rank(index)
+        {
+            return nil
+        }
+        return (next, other)
+    }
+
+    /// Of two layers that an addition joins, which should do it: rather one whose kernel adds 8-bit tensors well, which strided and grouped
+    /// ones do not, then the one with more work to hide it behind, then the later one.
+    private func rank(_ index: Int) -> (Int, Int, Int) {
+        guard case .layer(let name) = network.nodes[index].operation, let layer = network.layers[name] else { return (0, 0, index) }
+        guard case .convolution(let attributes) = layer.operation else { return (1, layer.rowLength, index) }
+        return (attributes.group == 1 && attributes.strides == [1, 1] ? 1 : 0, layer.shape.dropFirst(2).reduce(1, *), index)
     }
 }
 

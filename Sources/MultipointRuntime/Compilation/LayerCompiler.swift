@@ -34,11 +34,12 @@ struct LayerCompiler {
     }
 
     /// Emits the steps. `source` has the geometry's input shape; `residual` its output shape, channels last. The result is channels last,
-    /// in `destination` if that is given.
+    /// in `destination` if that is given, or in the residual's place if nothing reads that again.
     func emit(
-        _ source: StoredValue, residual: StoredValue?, _ wanted: LayerDestination, into destination: StoredValue? = nil
+        _ source: StoredValue, residual: Residual?, _ wanted: LayerDestination, into destination: StoredValue? = nil
     ) throws -> StoredValue {
         try wanted.quantization?.requireInverse(name)
+        let residual = try residual.map { try dense($0) }
         switch layer.weights {
         case .float(let weights):
             return try emitFloat(source, weights, residual: residual, wanted, into: destination)
@@ -57,6 +58,28 @@ struct LayerCompiler {
         }
     }
 
+    /// A tensor that is added before the activation.
+    struct Residual {
+        var value: StoredValue
+        /// Nothing reads the value after this layer, so the result may take its place.
+        var isReplaceable: Bool
+    }
+
+    /// The residual where kernels may read it: channels last, in the arena.
+    private func dense(_ residual: Residual) throws -> Residual {
+        let value = try builder.converted(
+            residual.value, to: .channelsLast, residual.value.type, residual.value.quantization, name: name)
+        return Residual(value: value, isReplaceable: residual.isReplaceable || value.buffer != residual.value.buffer)
+    }
+
+    /// The residual's place as that of a result of the same type, if it is free.
+    private func place(of residual: Residual?, _ wanted: LayerDestination, _ given: StoredValue?) -> StoredValue? {
+        guard given == nil, let residual, residual.isReplaceable, residual.value.type == wanted.type else { return nil }
+        var place = residual.value
+        place.quantization = wanted.quantization
+        return place
+    }
+
     /// A destination of the geometry's output shape.
     func result(_ wanted: LayerDestination, channels: Int, _ given: StoredValue?) throws(RuntimeError) -> StoredValue {
         if let given { return given }
@@ -67,7 +90,7 @@ struct LayerCompiler {
     // MARK: float
 
     private func emitFloat(
-        _ source: StoredValue, _ weights: [Float], residual: StoredValue?, _ wanted: LayerDestination,
+        _ source: StoredValue, _ weights: [Float], residual: Residual?, _ wanted: LayerDestination,
         into destination: StoredValue?
     ) throws -> StoredValue {
         let input = try builder.converted(source, to: .channelsLast, .float32, name: name)
@@ -79,11 +102,11 @@ struct LayerCompiler {
         }
         let result = try self.result(.float, channels: channels, wanted.type == .float32 ? destination : nil)
         var attributes = Attributes()
-        attributes.finish(activation, unit: 1, .float)
+        try OutputFusion(activation: activation, addition: nil, wanted: .float).append(to: &attributes)
         let bias = layer.layer.bias
         let convolution = try ConvolutionWeights.float(weights, layer).convolution(
             geometry, bias: bias?.count, source: .float32, destination: .float32, attributes)
-        try append(convolution, input, result, bias: bias, addend: nil)
+        try append(convolution, input, result, bias: bias, addition: nil)
         guard wanted.type == .uint8 else { return result }
         return try builder.converted(result, to: .channelsLast, .uint8, wanted.quantization, name: name, into: destination)
     }
@@ -93,88 +116,90 @@ struct LayerCompiler {
     /// One ordinary convolution. Nil where the bias does not survive oneDNN's division by the scale, or a residual would be fused to an
     /// implementation that gets it wrong.
     private func emitFolded(
-        _ input: StoredValue, _ rows: LayerRows, residual: StoredValue?, _ wanted: LayerDestination,
-        into destination: StoredValue?
+        _ input: StoredValue, _ rows: LayerRows, residual: Residual?, _ wanted: LayerDestination, into destination: StoredValue?
     ) throws -> StoredValue? {
-        // oneDNN 2.6's strided 1 × 1 convolutions add the wrong elements of an 8-bit tensor, so there it is made float first; before a
-        // sigmoid too, which needs real values, because two linear post-operations would share the first one's factor.
-        let needsFloat = geometry.window.strides != [1, 1] || activation == .sigmoid
-        let residual = try residual.map {
-            needsFloat ? try builder.converted($0, to: .channelsLast, .float32, name: name) : $0
-        }
-        let unit = unit(residual, wanted)
+        // A convolution may not write where it still reads.
+        let place = residual?.value.buffer == input.buffer ? nil : place(of: residual, wanted, destination)
+        let addition = try residual.map { try place == nil ? added($0.value) : FusedAddition.inPlace($0.value) }
+        let fusion = OutputFusion(activation: activation, addition: addition, wanted: wanted)
         var attributes = Attributes()
-        attributes.sourceZeroPoint = inputZeroPoint
-        attributes.scales = scales(rows.scales, unit: unit)
-        var bias = bias(residual, unit: unit)
-        if let values = bias {
-            guard let divided = biasValues(values, scales: attributes.scales) else { return nil }
-            bias = divided
-        }
-        let addend = try residual.map { try builder.converted($0, to: .channelsLast, $0.type, $0.quantization, name: name) }
-        if let addend { attributes.postOperations.append(.add(try addend.descriptor())) }
-        attributes.finish(activation, unit: unit, wanted)
+        attributes.scales = scales(rows.scales, unit: fusion.unit)
+        let foldsZeroPoint = foldsZeroPoint(rows, besideBias: wanted.type != .uint8)
+        attributes.sourceZeroPoint = foldsZeroPoint ? 0 : inputZeroPoint
+        try fusion.append(to: &attributes)
+        guard var bias = bias(fusion, scales: attributes.scales) else { return nil }
+        if foldsZeroPoint { bias = bias.isEmpty ? zeroPointShares(rows) : zip(bias, zeroPointShares(rows)).map { $0 + $1 } }
         let convolution = try ConvolutionWeights.best(rows, layer, geometry) { (weights) throws in
-            try weights.convolution(geometry, bias: bias?.count, source: .uint8, destination: wanted.type, attributes)
+            try weights.convolution(
+                geometry, bias: bias.isEmpty ? nil : bias.count, source: .uint8, destination: wanted.type, attributes)
         }
-        if addend != nil, !convolution.primitive.canFuseAddition { return nil }
-        let result = try self.result(wanted, channels: channels, destination)
-        try append(convolution, input, result, bias: bias, addend: addend)
+        if addition != nil, !convolution.primitive.canFuseAddition { return nil }
+        let result = try place ?? self.result(wanted, channels: channels, destination)
+        try append(convolution, input, result, bias: bias.isEmpty ? nil : bias, addition: addition)
         return result
     }
 
-    /// The real value of 1 while a convolution computes. oneDNN adds an 8-bit residual as the integers that it is, so they are the unit;
-    /// else the steps of an 8-bit result, which are then not scaled again.
-    private func unit(_ residual: StoredValue?, _ wanted: LayerDestination) -> Float {
-        if let residual { return residual.quantization?.scale ?? 1 }
-        return activation == .sigmoid ? 1 : wanted.quantization?.scale ?? 1
+    /// A residual read from its own place. oneDNN 2.6's strided 1 × 1 convolutions add the wrong elements of an 8-bit tensor, so there it
+    /// is made float first; before a sigmoid too, which needs real values, because two linear post-operations would share the first
+    /// one's factor.
+    private func added(_ residual: StoredValue) throws -> FusedAddition {
+        let needsFloat = geometry.window.strides != [1, 1] || activation == .sigmoid
+        return .apart(needsFloat ? try builder.converted(residual, to: .channelsLast, .float32, name: name) : residual)
     }
 
-    /// The bias in units, less the zero point of an 8-bit residual.
-    private func bias(_ residual: StoredValue?, unit: Float) -> [Float]? {
-        let zeroPoint = Float(residual?.quantization?.zeroPoint ?? 0)
-        if layer.layer.bias == nil, zeroPoint == 0 { return nil }
-        let bias = layer.layer.bias ?? [Float](repeating: 0, count: channels)
-        return bias.map { $0 / unit - zeroPoint }
+    /// The bias and what the fusion wants added, as what a convolution adds to each row's integer sum: over the scale. Empty if that is
+    /// nothing; nil if a quotient is not finite.
+    private func bias(_ fusion: OutputFusion, scales: [Float]) -> [Float]? {
+        guard layer.layer.bias != nil || fusion.shift != 0 else { return [] }
+        return biasValues((0..<channels).map { (layer.layer.bias?[$0] ?? 0) / fusion.unit + fusion.shift }, scales: scales)
     }
+
+    /// Without padding every input is multiplied everywhere, and Σ q · (x − z) = Σ q · x − z · Σ q, a constant for each row. As long as
+    /// float32 holds these integers nothing is lost; a bias beside the constant is rounded with it, which 8-bit results do not see.
+    private func foldsZeroPoint(_ rows: LayerRows, besideBias: Bool) -> Bool {
+        inputZeroPoint != 0 && !besideBias && geometry.window.pads.allSatisfy { $0 == 0 } && 255 * rows.largestMagnitude <= 1 << 24
+    }
+
+    /// −z · Σ q of each row.
+    private func zeroPointShares(_ rows: LayerRows) -> [Float] { rows.sums.map { -Float(inputZeroPoint) * Float($0) } }
 
     // MARK: rows apart
 
     /// Convolutions into float rows, then one pass that sums them.
     private func emitSummed(
-        _ input: StoredValue, _ rows: LayerRows, residual: StoredValue?, _ wanted: LayerDestination,
-        into destination: StoredValue?
+        _ input: StoredValue, _ rows: LayerRows, residual: Residual?, _ wanted: LayerDestination, into destination: StoredValue?
     ) throws -> StoredValue {
+        let bias = geometry.group == 1 && foldsZeroPoint(rows, besideBias: false) ? zeroPointShares(rows) : nil
         let parts = try ConvolutionWeights.parts(rows, layer, geometry) { (weights) throws in
             var attributes = Attributes()
-            attributes.sourceZeroPoint = inputZeroPoint
+            if bias == nil { attributes.sourceZeroPoint = inputZeroPoint }
             attributes.scales = scales(weights.scales)
-            return try weights.convolution(geometry, bias: nil, source: .uint8, destination: .float32, attributes)
+            return try weights.convolution(geometry, bias: bias?.count, source: .uint8, destination: .float32, attributes)
         }
         let extras = (parts.first?.weights.rowCount ?? channels) - channels
         return try emitSum(
-            parts, input, extraChannels: Array(rows.channels[channels..<(channels + extras)]), residual: residual, wanted,
-            into: destination)
+            parts, input, rowBias: bias, extraChannels: Array(rows.channels[channels..<(channels + extras)]), residual: residual,
+            wanted, into: destination)
     }
 
     /// The convolutions, each into float rows of its own, and the pass that adds everything up.
     private func emitSum(
-        _ parts: [CompiledConvolution], _ input: StoredValue, extraChannels: [Int32], residual: StoredValue?,
+        _ parts: [CompiledConvolution], _ input: StoredValue, rowBias: [Float]? = nil, extraChannels: [Int32], residual: Residual?,
         _ wanted: LayerDestination, into destination: StoredValue?
     ) throws -> StoredValue {
         var terms: [(buffer: BufferID, rowStride: Int)] = []
         for part in parts {
             let term = try builder.value(geometry.outputShape(channels: part.weights.rowCount), .channelsLast, .float32)
-            try append(part, input, term, bias: nil, addend: nil)
+            try append(part, input, term, bias: rowBias, addition: nil)
             terms.append((term.buffer, part.weights.rowCount))
         }
-        let result = try self.result(wanted, channels: channels, destination)
+        let result = try place(of: residual, wanted, destination) ?? self.result(wanted, channels: channels, destination)
         builder.append(
             SumRowsStep(
                 name: name, operation: "sum rows of \(operation)", positions: geometry.positions, channels: channels,
                 terms: terms, extraChannels: extraChannels, bias: layer.layer.bias,
-                residual: residual.map { ($0.buffer, $0.quantization) }, activation: activation, destination: result.buffer,
-                quantization: wanted.quantization, threads: builder.threads))
+                residual: residual.map { ($0.value.buffer, $0.value.quantization) }, activation: activation,
+                destination: result.buffer, quantization: wanted.quantization, threads: builder.threads))
         return result
     }
 
@@ -190,7 +215,7 @@ struct LayerCompiler {
         let result = try self.result(.sums, channels: rows.count, destination)
         let all = Array(segments.joined())
         if let only = all.first, all.count == 1 {
-            try append(only, input, result, bias: nil, addend: nil)
+            try append(only, input, result, bias: nil, addition: nil)
             return result
         }
         var sourceOfRow = [(part: Int, column: Int)]()
@@ -201,7 +226,7 @@ struct LayerCompiler {
             try convolutions.map { (convolution) throws in
                 let term = try builder.value(
                     geometry.outputShape(channels: convolution.weights.rowCount), .channelsLast, .int32)
-                try append(convolution, input, term, bias: nil, addend: nil)
+                try append(convolution, input, term, bias: nil, addition: nil)
                 return term.buffer
             }
         }
@@ -229,7 +254,7 @@ struct LayerCompiler {
     }
 
     private func append(
-        _ compiled: CompiledConvolution, _ input: StoredValue, _ result: StoredValue, bias: [Float]?, addend: StoredValue?
+        _ compiled: CompiledConvolution, _ input: StoredValue, _ result: StoredValue, bias: [Float]?, addition: FusedAddition?
     ) throws {
         var operands: [(Argument, MemoryDescriptor, BufferID)] = [
             (.source, try input.descriptor(), input.buffer),
@@ -241,19 +266,9 @@ struct LayerCompiler {
             buffer.base.copyMemory(from: bias, byteCount: bias.count * 4)
             operands.append((.bias, try MemoryDescriptor([bias.count], .float32), builder.buffer(.constant(buffer))))
         }
-        if let addend { operands.append((.postOperand(0), try addend.descriptor(), addend.buffer)) }
-        let name = addend == nil ? operation : operation.replacingFirst("+", with: "+Add+", orAppend: "+Add")
+        if case .apart(let addend) = addition { operands.append((.postOperand(0), try addend.descriptor(), addend.buffer)) }
+        let name = addition == nil ? operation : operation.replacingFirst("+", with: "+Add+", orAppend: "+Add")
         builder.append(compiled.primitive, name: self.name, operation: name, operands)
-    }
-}
-
-extension Attributes {
-    /// The activation of what is so far in units (1 for a sigmoid), and the way to the result's own.
-    fileprivate mutating func finish(_ activation: Activation, unit: Float, _ wanted: LayerDestination) {
-        if let eltwise = activation.inUnits(of: unit).postOperation { postOperations.append(.eltwise(eltwise)) }
-        let step = wanted.quantization?.scale ?? 1
-        if unit != step { postOperations.append(.eltwise(.linear(scale: unit / step, shift: 0))) }
-        destinationZeroPoint = Int32(wanted.quantization?.zeroPoint ?? 0)
     }
 }
 

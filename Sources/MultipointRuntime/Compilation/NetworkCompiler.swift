@@ -19,6 +19,12 @@ public final class PreparedNetwork: Sendable {
         self.network = bare
         layers = prepared
     }
+
+    /// How a packed layer takes a value; nil for a float layer.
+    func inputQuantization(_ layer: String, of value: String) -> AffineQuantization? {
+        guard layers[layer]?.rows != nil else { return nil }
+        return layers[layer]?.layer.inputQuantization ?? network.quantization[value]
+    }
 }
 
 /// Layouts of a program's inputs and outputs in the caller's memory.
@@ -39,7 +45,9 @@ struct NetworkCompiler {
     /// Conversions made so far, so that several readers share one.
     private var conversions: [Conversion: StoredValue] = [:]
     /// How each value is best stored.
-    private var storages: [String: LayerDestination] = [:]
+    private var storages: [String: ValueStorage] = [:]
+    /// The position of the last node that reads a value, or of none that ever comes for what the caller gets.
+    private var lastReads: [String: Int] = [:]
 
     private struct Conversion: Hashable {
         var value: String
@@ -53,14 +61,28 @@ struct NetworkCompiler {
     static func compile(
         _ prepared: PreparedNetwork, _ interface: ProgramInterface, outputs: [String], threads: Int
     ) throws -> Program {
+        try compileTraced(prepared, interface, outputs: outputs, threads: threads).program
+    }
+
+    /// A value as its producer leaves it, and how many steps have run by then.
+    struct TracedValue {
+        var value: StoredValue
+        var steps: Int
+    }
+
+    /// Also tells where every value is that exists on its own.
+    static func compileTraced(
+        _ prepared: PreparedNetwork, _ interface: ProgramInterface, outputs: [String], threads: Int
+    ) throws -> (program: Program, values: [String: TracedValue]) {
         let shapes: [String: [Int]]
         do { shapes = try prepared.network.shapes(batch: interface.batch) } catch {
             throw RuntimeError(.invalidArgument, "batch \(interface.batch): \(error)")
         }
         var compiler = NetworkCompiler(
             prepared: prepared, builder: ProgramBuilder(threads: threads), shapes: shapes, outputNames: outputs)
-        try compiler.run(interface)
-        return try compiler.builder.finish()
+        let steps = try compiler.run(interface)
+        let traced = compiler.values.map { ($0.key, TracedValue(value: $0.value, steps: steps[$0.key] ?? 0)) }
+        return (try compiler.builder.finish(), Dictionary(uniqueKeysWithValues: traced))
     }
 
     private init(prepared: PreparedNetwork, builder: ProgramBuilder, shapes: [String: [Int]], outputNames: [String]) {
@@ -70,19 +92,29 @@ struct NetworkCompiler {
         self.outputNames = outputNames
     }
 
-    private mutating func run(_ interface: ProgramInterface) throws {
+    /// Emits everything.
+    /// - Returns: how many steps there were once each value was made.
+    private mutating func run(_ interface: ProgramInterface) throws -> [String: Int] {
+        var steps: [String: Int] = [:]
         for (index, input) in network.inputs.enumerated() {
             values[input.name] = StoredValue(
                 shape: input.shape(batch: interface.batch), layout: interface.inputs[index], type: .float32,
                 buffer: builder.buffer(.external(index)), isExternal: true)
         }
         let nodes = network.fused(keeping: Set(outputNames), shapes: shapes)
-        storages = storages(nodes)
-        for node in nodes {
+        var choice = StorageChoice(prepared, outputNames: outputNames)
+        storages = choice.storages(nodes)
+        for (position, node) in nodes.enumerated() { for input in node.inputs { lastReads[input] = position } }
+        for name in outputNames { lastReads[name] = .max }
+        for (position, node) in nodes.enumerated() {
             switch node {
             case .absorbed: continue
-            case .single(let node): try placing("node `\(node.name)`") { try emit(node) }
-            case .layer(let group, let name): try placing("layer `\(name)`") { try emit(group, name: name) }
+            case .single(let node):
+                try placing("node `\(node.name)`") { try emit(node) }
+                steps[node.output] = builder.steps.count
+            case .layer(let group, let name):
+                try placing("layer `\(name)`") { try emit(group, name: name, position: position) }
+                steps[group.output] = builder.steps.count
             }
         }
         for (index, name) in outputNames.enumerated() {
@@ -94,6 +126,7 @@ struct NetworkCompiler {
                 _ = try builder.converted(value, to: interface.outputs[index], .float32, name: name, into: destination)
             }
         }
+        return steps
     }
 
     // MARK: values
@@ -118,7 +151,7 @@ struct NetworkCompiler {
         try float(name, shape(name).count == 4 ? .channelsLast : .dense)
     }
 
-    private mutating func converted(
+    mutating func converted(
         _ name: String, _ layout: Layout, _ type: ElementType, _ quantization: AffineQuantization?
     ) throws -> StoredValue {
         let key = Conversion(value: name, layout: layout, type: type, quantization: quantization)
@@ -128,63 +161,32 @@ struct NetworkCompiler {
         return result
     }
 
+    func storage(of value: String) -> ValueStorage { storages[value] ?? .float }
+
+    /// The operand of an operation that only passes values on: in 8 bits where it is stored so and may stay so.
+    mutating func passed(_ name: String, _ storage: ValueStorage) throws -> StoredValue {
+        let stored = try value(name)
+        guard storage != .float else { return try image(name) }
+        let layout: Layout = stored.shape.count == 4 ? .channelsLast : .dense
+        if stored.type == .uint8 { return try converted(name, layout, .uint8, stored.quantization) }
+        return try converted(name, layout, storage.quantization == nil ? .float32 : .uint8, storage.quantization)
+    }
+
     // MARK: layers
 
-    /// A value is stored in 8 bits where every reader takes it so and some reader says how: packed layers of one quantization, residual
-    /// additions beside them, and operations that only pass values on to such readers.
-    private func storages(_ nodes: [FusedNode]) -> [String: LayerDestination] {
-        var readers: [String: [Reader]] = [:]
-        for name in outputNames { readers[name, default: []].append(.float) }
-        var result: [String: LayerDestination] = [:]
-        // Readers come after what they read, so from the end every reader is known.
-        for node in nodes.reversed() {
-            let output: String
-            switch node {
-            case .absorbed: continue
-            case .single(let node):
-                output = node.output
-                result[output] = storage(readers[output] ?? [])
-                let reader = node.operation.passesValuesOn ? Reader.passing(result[output]?.quantization) : .float
-                for input in node.inputs { readers[input, default: []].append(reader) }
-            case .layer(let group, _):
-                output = group.output
-                result[output] = storage(readers[output] ?? [])
-                let isPacked = prepared.layers[group.layer]?.rows != nil
-                readers[group.input, default: []].append(
-                    .passing(isPacked ? inputQuantization(group.layer, of: group.input) : nil))
-                if let residual = group.residual { readers[residual, default: []].append(.residual) }
-            }
-        }
-        return result
-    }
-
-    private enum Reader {
-        /// Wants this quantization; nil: floats.
-        case passing(AffineQuantization?)
-        /// Takes what there is.
-        case residual
-        case float
-    }
-
-    private func storage(_ readers: [Reader]) -> LayerDestination {
-        var wanted: AffineQuantization?
-        for reader in readers {
-            switch reader {
-            case .residual: continue
-            case .passing(let quantization?) where wanted == nil || wanted == quantization: wanted = quantization
-            case .passing, .float: return .float
-            }
-        }
-        return wanted.map { LayerDestination(type: .uint8, quantization: $0) } ?? .float
-    }
-
-    func storage(of value: String) -> LayerDestination { storages[value] ?? .float }
-
     private func inputQuantization(_ layer: String, of value: String) -> AffineQuantization? {
-        prepared.layers[layer]?.layer.inputQuantization ?? network.quantization[value]
+        prepared.inputQuantization(layer, of: value)
     }
 
-    private mutating func emit(_ group: FusedLayer, name: String) throws {
+    /// Whether nothing reads a buffer after the node at a position.
+    private func isFree(_ buffer: BufferID, after position: Int) -> Bool {
+        func isRead(_ name: String) -> Bool { lastReads[name, default: -1] > position }
+        if case .arena = builder.kind(buffer) {} else { return false }
+        return !values.contains { $0.value.buffer == buffer && isRead($0.key) }
+            && !conversions.contains { $0.value.buffer == buffer && isRead($0.key.value) }
+    }
+
+    private mutating func emit(_ group: FusedLayer, name: String, position: Int) throws {
         guard let layer = prepared.layers[group.layer] else {
             throw RuntimeError(.invalidArgument, "layer `\(group.layer)` has no weights")
         }
@@ -195,16 +197,16 @@ struct NetworkCompiler {
             activation: group.activation, name: name)
         var source = try layerInput(group.input, layer, compiler.inputQuantization)
         source.shape = geometry.inputShape
-        var residual: StoredValue?
-        if let name = group.residual {
+        let residual = try group.residual.map { name in
             let stored = try value(name)
-            residual = try converted(name, layer.layer.layout, stored.type, stored.quantization)
-            residual?.shape = geometry.outputShape(channels: layer.layer.channels)
-            residual?.layout = .channelsLast
+            var addend = try converted(name, layer.layer.layout, stored.type, stored.quantization)
+            addend.shape = geometry.outputShape(channels: layer.layer.channels)
+            addend.layout = .channelsLast
+            return LayerCompiler.Residual(value: addend, isReplaceable: isFree(addend.buffer, after: position))
         }
         // What a Gemm reads and writes in C order is, as the convolution that it becomes, channels last.
         source.layout = .channelsLast
-        var result = try compiler.emit(source, residual: residual, storage(of: group.output))
+        var result = try compiler.emit(source, residual: residual, storage(of: group.output).ofLayer)
         result.shape = geometry.resultShape(layer.layer, input: shape, channels: layer.layer.channels)
         if layer.layer.operation == .gemm { result.layout = .dense }
         values[group.output] = result
@@ -217,12 +219,6 @@ struct NetworkCompiler {
         guard layer.rows != nil, let quantization else { return try float(name, layer.layer.layout) }
         return try converted(name, layer.layer.layout, .uint8, quantization)
     }
-
-    /// The value channels last, in 8 bits of this quantization, or float without one.
-    mutating func image(_ name: String, _ quantization: AffineQuantization?) throws -> StoredValue {
-        guard let quantization else { return try image(name) }
-        return try converted(name, .channelsLast, .uint8, quantization)
-    }
 }
 
 extension Layer {
@@ -231,16 +227,6 @@ extension Layer {
         switch operation {
         case .convolution: .channelsLast
         case .gemm: .dense
-        }
-    }
-}
-
-extension Operation {
-    /// Whether the result's elements are elements of the inputs, chosen in a way that quantization does not change.
-    fileprivate var passesValuesOn: Bool {
-        switch self {
-        case .maxPool, .concat: true
-        default: false
         }
     }
 }

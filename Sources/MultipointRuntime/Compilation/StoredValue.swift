@@ -72,12 +72,11 @@ extension ProgramBuilder {
             same.layout = layout
             return same
         }
-        if value.type == .uint8, type == .uint8, value.quantization != quantization {
-            let real = try converted(value, to: layout, .float32, name: name)
-            return try converted(real, to: layout, type, quantization, name: name, into: destination)
+        if value.type == .uint8, type == .uint8, let from = value.quantization, let to = quantization, from != to {
+            return try requantized(value, layout, from, to, name: name, into: destination)
         }
         let result = try destination ?? self.value(value.shape, layout, type, quantization)
-        if value.type == .float32, let quantization, quantization.zeroPoint != 0 {
+        if value.type == .float32, let quantization {
             append(quantizeStep(value, to: result, quantization, name: name))
             return result
         }
@@ -85,12 +84,9 @@ extension ProgramBuilder {
         if value.type == .uint8, type == .float32, let from = value.quantization {
             attributes.scales = [from.scale]
             attributes.sourceZeroPoint = Int32(from.zeroPoint)
-        } else if value.type == .float32, type == .uint8, let to = quantization {
-            attributes.scales = [1 / to.scale]
         }
         let operation =
             switch (value.type, type) {
-            case (.float32, .uint8): "quantize"
             case (.uint8, .float32): "dequantize"
             default: "reorder"
             }
@@ -98,6 +94,19 @@ extension ProgramBuilder {
         append(
             try reorder(from: from, to: to, attributes), name: name, operation: operation,
             [(.source, from, value.buffer), (.destination, to, result.buffer)])
+        return result
+    }
+
+    private func requantized(
+        _ value: StoredValue, _ layout: Layout, _ from: AffineQuantization, _ to: AffineQuantization, name: String,
+        into destination: StoredValue?
+    ) throws -> StoredValue {
+        let ordered = try converted(value, to: layout, .uint8, from, name: name)
+        let result = try destination ?? self.value(value.shape, layout, .uint8, to)
+        append(
+            LookUpStep(
+                name: name, operation: "requantize", source: ordered.buffer, destination: result.buffer, count: value.count,
+                table: LookUpStep.table(from: from, to: to), threads: threads))
         return result
     }
 

@@ -37,15 +37,14 @@ public enum Activation: Hashable, Sendable {
         }
     }
 
-    /// In place over `count` values.
-    @inline(__always)
-    func apply(_ values: UnsafeMutablePointer<Float>, _ count: Int) {
+    /// Of a single value.
+    func callAsFunction(_ value: Float) -> Float {
         switch self {
-        case .identity: break
-        case .relu: for index in 0..<count { values[index] = max(values[index], 0) }
-        case .leakyRelu(let alpha): for index in 0..<count { values[index] = values[index] < 0 ? alpha * values[index] : values[index] }
-        case .clip(let minimum, let maximum): for index in 0..<count { values[index] = min(max(values[index], minimum), maximum) }
-        case .sigmoid: for index in 0..<count { values[index] = 1 / (1 + expf(-values[index])) }
+        case .identity: value
+        case .relu: max(value, 0)
+        case .leakyRelu(let alpha): value < 0 ? alpha * value : value
+        case .clip(let minimum, let maximum): min(max(value, minimum), maximum)
+        case .sigmoid: 1 / (1 + expf(-value))
         }
     }
 }

@@ -9,6 +9,8 @@ final class Execution {
     private let addresses: UnsafeMutablePointer<UnsafeMutableRawPointer?>
     private let stream: Stream
     private var arena: UnsafeMutableRawPointer?
+    /// Where runs add their steps' times; nil for none.
+    var times: StepTimes?
 
     init(_ program: Program) throws {
         self.program = program
@@ -32,8 +34,20 @@ final class Execution {
     func run(arena newArena: UnsafeMutableRawPointer, externals: UnsafeBufferPointer<UnsafeMutableRawPointer>) throws(DNNLError) {
         try place(arena: newArena, externals: externals)
         try Threads.with(program.threads) { () throws(DNNLError) in
+            if let times { return try runTimed(times) }
             for step in steps { try step.run(stream) }
         }
+    }
+
+    private func runTimed(_ times: StepTimes) throws(DNNLError) {
+        var last = StepTimes.now
+        for (index, step) in steps.enumerated() {
+            try step.run(stream)
+            let now = StepTimes.now
+            times.add(now &- last, step: index)
+            last = now
+        }
+        times.endRun()
     }
 
     private func place(

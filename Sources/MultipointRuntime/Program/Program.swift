@@ -18,6 +18,13 @@ final class Program: Sendable {
     }
 }
 
+extension Program {
+    /// Bytes of all buffers of the arena, side by side.
+    var unsharedByteCount: Int {
+        buffers.reduce(0) { if case .arena(let byteCount) = $1 { $0 + byteCount } else { $0 } }
+    }
+}
+
 /// One step of a program. Immutable; `bound` makes the part that holds addresses.
 protocol Step: Sendable {
     /// The node that the step comes from.
@@ -27,6 +34,9 @@ protocol Step: Sendable {
     /// oneDNN's implementation name, or a word for our own.
     var implementation: String { get }
     var buffers: [BufferID] { get }
+    var kind: StepKind { get }
+    /// Multiplications and additions of a layer's product; 0 for every other step.
+    var operations: Int { get }
     func bound() throws -> any BoundStep
 }
 
@@ -51,6 +61,8 @@ final class ProgramBuilder {
         lives.append(nil)
         return BufferID(index: buffers.count - 1)
     }
+
+    func kind(_ buffer: BufferID) -> BufferKind { buffers[buffer.index] }
 
     func append(_ step: any Step) {
         let now = steps.count

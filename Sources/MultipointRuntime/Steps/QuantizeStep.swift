@@ -1,3 +1,4 @@
+import CElementwise
 import DNNL
 import MultipointGraph
 
@@ -23,10 +24,14 @@ struct QuantizeStep: Step {
 
 private final class BoundQuantize: BoundStep {
     private let step: QuantizeStep
+    private let quantizer: multipoint_quantizer
     private var source: UnsafeMutableRawPointer?
     private var destination: UnsafeMutableRawPointer?
 
-    init(_ step: QuantizeStep) { self.step = step }
+    init(_ step: QuantizeStep) {
+        self.step = step
+        quantizer = multipoint_quantizer(step.quantization)
+    }
 
     func move(to addresses: UnsafePointer<UnsafeMutableRawPointer?>) throws(DNNLError) {
         source = addresses[step.source.index]
@@ -35,7 +40,7 @@ private final class BoundQuantize: BoundStep {
 
     func run(_ stream: Stream) throws(DNNLError) {
         // Small tensors are not worth waking the other threads.
-        let threads = step.outer * step.rows * step.columns >= 16_384 ? step.threads : 1
+        let threads = step.outer * step.rows * step.columns >= 65_536 ? step.threads : 1
         Threads.parallel(threads, Unmanaged.passUnretained(self).toOpaque()) { context in
             guard let context else { return }
             Unmanaged<BoundQuantize>.fromOpaque(context)._withUnsafeGuaranteedRef { $0.runPart() }
@@ -45,43 +50,18 @@ private final class BoundQuantize: BoundStep {
     /// A thread's share of the columns of every outer index.
     private func runPart() {
         guard let source, let destination else { return }
-        let place = Threads.place
-        let first = step.columns * place.thread / place.of
-        let last = step.columns * (place.thread + 1) / place.of
-        let quantizer = Quantizer(step.quantization)
+        let share = Threads.share(of: step.columns)
+        let size = step.rows * step.columns
         for outer in 0..<step.outer {
-            for row in 0..<step.rows {
-                let from = source + ((outer * step.rows + row) * step.columns) * 4
-                let to = destination + outer * step.rows * step.columns + row
-                for column in first..<last {
-                    let value = from.loadUnaligned(fromByteOffset: column * 4, as: Float.self)
-                    to.storeBytes(of: quantizer.stored(value), toByteOffset: column * step.rows, as: UInt8.self)
-                }
-            }
+            let to = (destination + outer * size).assumingMemoryBound(to: UInt8.self)
+            multipoint_quantize_planes(
+                source + outer * size * 4, step.columns, to, step.rows, share.lowerBound, share.upperBound, quantizer)
         }
     }
 }
 
-/// Rounds without a call, so that loops over it vectorise.
-struct Quantizer {
-    private let inverse: Float
-    private let zeroPoint: Float
-    /// Adding 1.5 · 2²³ to a number of at most 22 bits rounds it half to even into the low bits.
-    private static let magic: Float = 12_582_912
-
+extension multipoint_quantizer {
     init(_ quantization: AffineQuantization) {
-        inverse = 1 / quantization.scale
-        zeroPoint = Float(quantization.zeroPoint)
-    }
-
-    @inline(__always)
-    func stored(_ value: Float) -> UInt8 {
-        // Clamped before rounding, where the sum with the constant is exact; NaN becomes 0, as in oneDNN's reorder. (`max` and `min`
-        // would give the bound that they are first called with.)
-        let real = value * inverse
-        let scaled = real > -512 ? (real < 512 ? real : 512) : -512
-        let rounded = (scaled + Quantizer.magic) - Quantizer.magic
-        let clamped = max(0, min(255, rounded + zeroPoint))
-        return UInt8(truncatingIfNeeded: (clamped + Quantizer.magic).bitPattern & 0xFF)
+        self.init(inverse_scale: 1 / quantization.scale, zero_point: Float(quantization.zeroPoint))
     }
 }

@@ -1,7 +1,7 @@
 import DNNL
 import Glibc
 
-/// Copies 32-bit elements between strided tensors: slices, padding, broadcasting. Strides are in elements and may be 0 or negative in
+/// Copies elements of 8 or 32 bits between strided tensors: slices, padding, broadcasting. Strides are in elements and may be 0 or negative in
 /// the source. Before the copy the whole destination can be filled with a value.
 struct StridedCopyStep: Step {
     let name: String
@@ -15,7 +15,9 @@ struct StridedCopyStep: Step {
     let destinationStrides: [Int]
     let destinationOffset: Int
     /// (value, number of elements)
-    var fill: (value: Float, count: Int)?
+    /// The value in the low bits, and the number of elements.
+    var fill: (value: UInt32, count: Int)?
+    let elementByteCount: Int
 
     var buffers: [BufferID] { [source, destination] }
     func bound() throws -> any BoundStep { BoundStridedCopy(self) }
@@ -40,10 +42,13 @@ private final class BoundStridedCopy: BoundStep {
     }
 
     func run(_ stream: Stream) throws(DNNLError) {
-        guard let source, let destination else { return }
-        if let fill = step.fill {
-            for element in 0..<fill.count { destination.storeBytes(of: fill.value, toByteOffset: element * 4, as: Float.self) }
-        }
+        if step.elementByteCount == 1 { copy(of: UInt8.self) } else { copy(of: UInt32.self) }
+    }
+
+    @inline(__always)
+    private func copy<Element: FixedWidthInteger & BitwiseCopyable>(of type: Element.Type) {
+        guard let source = source?.assumingMemoryBound(to: type), let destination = destination?.assumingMemoryBound(to: type) else { return }
+        if let fill = step.fill { destination.update(repeating: Element(truncatingIfNeeded: fill.value), count: fill.count) }
         let outer = step.shape.count - 1
         guard outer >= 0 else { return copyRun(source, destination, step.sourceOffset, step.destinationOffset, 1, 1, 1) }
         for axis in 0...outer { index[axis] = 0 }
@@ -72,17 +77,14 @@ private final class BoundStridedCopy: BoundStep {
     }
 
     @inline(__always)
-    private func copyRun(
-        _ source: UnsafeMutableRawPointer, _ destination: UnsafeMutableRawPointer, _ from: Int, _ to: Int, _ count: Int,
+    private func copyRun<Element: BitwiseCopyable>(
+        _ source: UnsafeMutablePointer<Element>, _ destination: UnsafeMutablePointer<Element>, _ from: Int, _ to: Int, _ count: Int,
         _ sourceStride: Int, _ destinationStride: Int
     ) {
         if sourceStride == 1, destinationStride == 1 {
-            memcpy(destination + to * 4, source + from * 4, count * 4)
+            memcpy(destination + to, source + from, count * MemoryLayout<Element>.size)
             return
         }
-        for element in 0..<count {
-            let value = source.loadUnaligned(fromByteOffset: (from + element * sourceStride) * 4, as: UInt32.self)
-            destination.storeBytes(of: value, toByteOffset: (to + element * destinationStride) * 4, as: UInt32.self)
-        }
+        for element in 0..<count { destination[to + element * destinationStride] = source[from + element * sourceStride] }
     }
 }

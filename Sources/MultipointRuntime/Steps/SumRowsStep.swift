@@ -1,3 +1,4 @@
+import CElementwise
 import DNNL
 import MultipointGraph
 
@@ -12,8 +13,7 @@ struct SumRowsStep: Step {
     /// Output positions (N · H · W) and channels.
     let positions: Int
     let channels: Int
-    /// Float tensors [positions, row stride], whose first `channels` columns are added. The first one may have extra columns, and is
-    /// used as the place to add in.
+    /// Float tensors [positions, row stride], whose first `channels` columns are added. The first one may have extra columns.
     let terms: [(buffer: BufferID, rowStride: Int)]
     /// The channel of each extra column of the first term.
     let extraChannels: [Int32]
@@ -32,107 +32,135 @@ struct SumRowsStep: Step {
 private final class BoundSumRows: BoundStep {
     private let step: SumRowsStep
     private let bias: UnsafeMutablePointer<Float>
-    private let extraChannels: UnsafeMutablePointer<Int32>
+    private let extras: UnsafeMutablePointer<multipoint_extra_rows>
+    private let groupStarts: UnsafeMutablePointer<UInt32>
+    /// Of the terms after the first.
     private let strides: UnsafeMutablePointer<Int>
-    private let terms: UnsafeMutablePointer<UnsafeMutablePointer<Float>?>
-    private let termCount: Int
-    private var residual: UnsafeMutableRawPointer?
-    private var destination: UnsafeMutableRawPointer?
+    private let terms: UnsafeMutablePointer<UnsafePointer<Float>?>
+    private var sum = multipoint_row_sum()
+    private let vectors = multipoint_widest_vectors()
 
     init(_ step: SumRowsStep) throws {
         self.step = step
         bias = .allocate(capacity: max(1, step.channels))
         for channel in 0..<step.channels { (bias + channel).initialize(to: step.bias?[channel] ?? 0) }
-        extraChannels = .allocate(capacity: max(1, step.extraChannels.count))
-        for (index, channel) in step.extraChannels.enumerated() { (extraChannels + index).initialize(to: channel) }
-        termCount = step.terms.count
-        strides = .allocate(capacity: max(1, termCount))
-        terms = .allocate(capacity: max(1, termCount))
-        for index in 0..<termCount {
-            (strides + index).initialize(to: step.terms[index].rowStride)
+        let groups = ExtraRowGroups(channels: step.channels, extraChannels: step.extraChannels)
+        extras = .allocate(capacity: max(1, groups.extras.count))
+        for (index, extra) in groups.extras.enumerated() { (extras + index).initialize(to: extra) }
+        groupStarts = .allocate(capacity: groups.starts.count)
+        for (index, start) in groups.starts.enumerated() { (groupStarts + index).initialize(to: start) }
+        let further = step.terms.dropFirst()
+        strides = .allocate(capacity: max(1, further.count))
+        terms = .allocate(capacity: max(1, further.count))
+        for (index, term) in further.enumerated() {
+            (strides + index).initialize(to: term.rowStride)
             (terms + index).initialize(to: nil)
         }
+        describe()
+    }
+
+    /// Everything that does not depend on addresses.
+    private func describe() {
+        sum.channels = step.channels
+        sum.row_stride = step.terms.first?.rowStride ?? 0
+        sum.extras = UnsafePointer(extras)
+        sum.group_starts = UnsafePointer(groupStarts)
+        sum.terms = UnsafePointer(terms)
+        sum.term_strides = UnsafePointer(strides)
+        sum.term_count = max(0, step.terms.count - 1)
+        sum.bias = UnsafePointer(bias)
+        if let residual = step.residual {
+            sum.addend_type = residual.quantization == nil ? MULTIPOINT_ADDEND_F32 : MULTIPOINT_ADDEND_U8
+            sum.addend_scale = residual.quantization?.scale ?? 1
+            sum.addend_zero_point = Float(residual.quantization?.zeroPoint ?? 0)
+        }
+        (sum.activation, sum.low, sum.high) = step.activation.inSums
+        sum.is_float = step.quantization == nil ? 1 : 0
+        if let quantization = step.quantization { sum.quantizer = multipoint_quantizer(quantization) }
     }
 
     deinit {
         bias.deallocate()
-        extraChannels.deallocate()
+        extras.deallocate()
+        groupStarts.deallocate()
         strides.deallocate()
         terms.deallocate()
     }
 
     func move(to addresses: UnsafePointer<UnsafeMutableRawPointer?>) throws(DNNLError) {
-        for index in 0..<termCount {
-            terms[index] = addresses[step.terms[index].buffer.index]?.assumingMemoryBound(to: Float.self)
+        for (index, term) in step.terms.enumerated() {
+            let rows = addresses[term.buffer.index].map { UnsafePointer($0.assumingMemoryBound(to: Float.self)) }
+            if index == 0 { sum.rows = rows } else { terms[index - 1] = rows }
         }
-        residual = step.residual.flatMap { addresses[$0.buffer.index] }
-        destination = addresses[step.destination.index]
+        if let residual = step.residual { sum.addend = UnsafeRawPointer(addresses[residual.buffer.index]) }
+        sum.destination = addresses[step.destination.index]
     }
 
     func run(_ stream: Stream) throws(DNNLError) {
         // Small outputs are not worth waking the other threads.
-        let threads = step.positions * step.channels >= 8192 ? step.threads : 1
+        let threads = step.positions * step.channels >= 16_384 ? step.threads : 1
         Threads.parallel(threads, Unmanaged.passUnretained(self).toOpaque()) { context in
             guard let context else { return }
-            let me = Unmanaged<BoundSumRows>.fromOpaque(context)
-            me._withUnsafeGuaranteedRef { $0.runPart() }
+            Unmanaged<BoundSumRows>.fromOpaque(context)._withUnsafeGuaranteedRef { $0.runPart() }
         }
     }
 
     private func runPart() {
-        let place = Threads.place
-        let first = step.positions * place.thread / place.of
-        let last = step.positions * (place.thread + 1) / place.of
-        guard let destination, let sums = terms[0] else { return }
-        for position in first..<last {
-            let row = sums + position * strides[0]
-            addRows(row, position)
-            addResidual(row, position)
-            step.activation.apply(row, step.channels)
-            store(row, destination, position)
+        let share = Threads.share(of: step.positions)
+        withUnsafePointer(to: sum) { multipoint_sum_rows($0, share.lowerBound, share.upperBound, vectors) }
+    }
+}
+
+/// The extra columns by the 16 channels that a vector has.
+struct ExtraRowGroups {
+    private(set) var extras: [multipoint_extra_rows] = []
+    private(set) var starts: [UInt32] = [0]
+
+    /// - Parameter extraChannels: the channel of each column from `channels` on; a channel's second rows in channel order, then the third
+    ///   ones, and so on.
+    init(channels: Int, extraChannels: [Int32]) {
+        let groupCount = (channels + 15) / 16
+        var groups = [[multipoint_extra_rows]](repeating: [], count: groupCount)
+        var last = Int32.max
+        for (index, channel) in extraChannels.enumerated() {
+            let (group, lane, column) = (Int(channel) / 16, Int(channel) % 16, Int32(channels + index))
+            // A new run of columns: another group, or the next rows of the same one.
+            if Int(last) / 16 != group || channel <= last { groups[group].append(ExtraRowGroups.empty(column)) }
+            groups[group][groups[group].count - 1].add(lane: lane, column: column)
+            last = channel
+        }
+        for group in groups {
+            extras += group
+            starts.append(UInt32(extras.count))
         }
     }
 
-    /// row[c] += bias + further terms + extra columns
-    @inline(__always)
-    private func addRows(_ row: UnsafeMutablePointer<Float>, _ position: Int) {
-        let channels = step.channels
-        for channel in 0..<channels { row[channel] += bias[channel] }
-        var index = 1
-        while index < termCount {
-            if let term = terms[index] {
-                let other = term + position * strides[index]
-                for channel in 0..<channels { row[channel] += other[channel] }
-            }
-            index += 1
-        }
-        let extras = row + channels
-        for extra in 0..<step.extraChannels.count { row[Int(extraChannels[extra])] += extras[extra] }
+    private static func empty(_ column: Int32) -> multipoint_extra_rows {
+        var rows = multipoint_extra_rows()
+        rows.columns = (column, column)
+        withUnsafeMutableBytes(of: &rows.places) { places in for byte in places.indices { places[byte] = 0xFF } }
+        return rows
     }
+}
 
-    @inline(__always)
-    private func addResidual(_ row: UnsafeMutablePointer<Float>, _ position: Int) {
-        guard let residual, let kind = step.residual else { return }
-        let channels = step.channels
-        if let quantization = kind.quantization {
-            let from = residual.assumingMemoryBound(to: UInt8.self) + position * channels
-            let zeroPoint = Int32(quantization.zeroPoint)
-            for channel in 0..<channels { row[channel] += quantization.scale * Float(Int32(from[channel]) &- zeroPoint) }
-        } else {
-            let from = residual + position * channels * 4
-            for channel in 0..<channels { row[channel] += from.loadUnaligned(fromByteOffset: channel * 4, as: Float.self) }
-        }
+extension multipoint_extra_rows {
+    fileprivate mutating func add(lane: Int, column: Int32) {
+        if mask >> 8 == 0, lane >= 8 { columns.1 = column }
+        mask |= 1 << UInt16(lane)
+        let place = column - (lane < 8 ? columns.0 : columns.1)
+        withUnsafeMutableBytes(of: &places) { $0.storeBytes(of: place, toByteOffset: lane * 4, as: Int32.self) }
     }
+}
 
-    @inline(__always)
-    private func store(_ row: UnsafeMutablePointer<Float>, _ destination: UnsafeMutableRawPointer, _ position: Int) {
-        let channels = step.channels
-        guard let quantization = step.quantization else {
-            (destination + position * channels * 4).copyMemory(from: row, byteCount: channels * 4)
-            return
+extension Activation {
+    /// With the bounds of a clamp, or what negative values are multiplied with.
+    fileprivate var inSums: (multipoint_sum_activation, Float, Float) {
+        switch self {
+        case .identity: (MULTIPOINT_CLAMP, -.infinity, .infinity)
+        case .relu: (MULTIPOINT_CLAMP, 0, .infinity)
+        case .clip(let minimum, let maximum): (MULTIPOINT_CLAMP, minimum, maximum)
+        case .leakyRelu(let alpha): (MULTIPOINT_LEAKY, alpha, 0)
+        case .sigmoid: (MULTIPOINT_LOGISTIC, 0, 0)
         }
-        let to = destination.assumingMemoryBound(to: UInt8.self) + position * channels
-        let quantizer = Quantizer(quantization)
-        for channel in 0..<channels { to[channel] = quantizer.stored(row[channel]) }
     }
 }

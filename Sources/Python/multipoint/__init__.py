@@ -36,7 +36,7 @@ from .layer import Layer, LayerInfo, Quantization, Rows
 from .model import Model, ValueInfo
 from .packing import Packing, pack
 from .plan import Plan, PlanInfo
-from .session import Session, SessionInfo, StepInfo
+from .session import Profile, Session, SessionInfo, StepInfo, StepProfile
 from .weights import PackedWeights, pack_codes, unpack_codes
 
 __all__ = [
@@ -58,11 +58,13 @@ __all__ = [
     "Packing",
     "Plan",
     "PlanInfo",
+    "Profile",
     "Quantization",
     "Rows",
     "Session",
     "SessionInfo",
     "StepInfo",
+    "StepProfile",
     "UnsupportedError",
     "UnsupportedMachineError",
     "ValueInfo",

@@ -102,6 +102,7 @@ class SessionInfo(ctypes.Structure):
         ("threads", c_int32),
         ("arena_bytes", c_uint64),
         ("step_count", c_size_t),
+        ("weight_bytes", c_uint64),
     ]
 
 
@@ -111,6 +112,30 @@ class StepInfo(ctypes.Structure):
         ("name", c_char_p),
         ("operation", c_char_p),
         ("implementation", c_char_p),
+    ]
+
+
+class ProfileInfo(ctypes.Structure):
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("batch", c_int64),
+        ("runs", c_int64),
+        ("seconds", c_double),
+        ("step_count", c_size_t),
+    ]
+
+
+class StepProfile(ctypes.Structure):
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("name", c_char_p),
+        ("operation", c_char_p),
+        ("implementation", c_char_p),
+        ("kind", c_int),
+        ("seconds", c_double),
+        ("minimum_seconds", c_double),
+        ("operations", c_uint64),
+        ("bytes", c_uint64),
     ]
 
 
@@ -229,6 +254,10 @@ STATUS_FUNCTIONS: dict[str, list[Any]] = {
     "multipoint_session_run": [c_void_p, POINTER(Tensor), c_size_t, POINTER(Tensor), c_size_t],
     "multipoint_session_describe": [c_void_p, POINTER(SessionInfo)],
     "multipoint_session_step": [c_void_p, c_size_t, POINTER(StepInfo)],
+    "multipoint_session_start_profile": [c_void_p],
+    "multipoint_session_stop_profile": [c_void_p],
+    "multipoint_session_profile": [c_void_p, POINTER(ProfileInfo)],
+    "multipoint_session_profile_step": [c_void_p, c_size_t, POINTER(StepProfile)],
     "multipoint_layer_from_model": [c_void_p, c_char_p, _OUT_HANDLE],
     "multipoint_layer_create": [POINTER(LayerDescriptor), _OUT_HANDLE],
     "multipoint_layer_describe": [c_void_p, POINTER(LayerInfo)],

@@ -20,6 +20,8 @@ from .model import Model, ValueInfo
 Array = NDArray[np.float32]
 
 _LAYOUTS = ("NCHW", "NHWC")
+# multipoint_step_kind
+_STEP_KINDS = {1: "layer", 2: "sum", 3: "conversion", 4: "operation"}
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,8 @@ class SessionInfo:
     arena_bytes: int
     #: Steps that a run of the largest batch executes.
     step_count: int
+    #: Bytes of weights and biases as the steps of the largest batch read them; the model's other sessions share the weights.
+    weight_bytes: int
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,40 @@ class StepInfo:
     operation: str
     #: oneDNN's name of the implementation in use, such as "jit_int8:avx2"; "copy" and the like for the library's own.
     implementation: str
+
+
+@dataclass(frozen=True)
+class StepProfile:
+    """What one step of the profiled runs took."""
+
+    #: As in `StepInfo`.
+    name: str
+    operation: str
+    implementation: str
+    #: "layer": the product of a layer's weights with its input; "sum": adds up rows that do not fold; "conversion": changes a
+    #: tensor's type or layout; "operation": has no weights.
+    kind: str
+    #: Wall-clock time of all runs together, and of the run in which the step took least.
+    seconds: float
+    minimum_seconds: float
+    #: Multiplications and additions of one run; 0 where the kind is not "layer".
+    operations: int
+    #: Bytes of the tensors, weights and scratchpads that one run touches.
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Profile:
+    """Where the time of a session's runs went."""
+
+    #: Batch size of the runs; 0 before the first.
+    batch: int
+    #: Runs that were timed.
+    runs: int
+    #: Wall-clock time of all steps of all runs.
+    seconds: float
+    #: In order of execution.
+    steps: tuple[StepProfile, ...]
 
 
 class Session(Closeable):
@@ -159,6 +197,7 @@ class Session(Closeable):
             threads=info.threads,
             arena_bytes=info.arena_bytes,
             step_count=info.step_count,
+            weight_bytes=info.weight_bytes,
         )
 
     @property
@@ -171,3 +210,42 @@ class Session(Closeable):
             _library.call("multipoint_session_step", handle.pointer, index, ctypes.byref(info))
             steps.append(StepInfo(text(info.name), text(info.operation), text(info.implementation)))
         return tuple(steps)
+
+    def start_profiling(self) -> None:
+        """Times every step of the runs that follow, and forgets the times of earlier ones."""
+        handle = self._open_handle()
+        with self._turn:
+            _library.call("multipoint_session_start_profile", handle.pointer)
+
+    def stop_profiling(self) -> None:
+        """Times no further runs. `profile()` keeps telling about those that were."""
+        handle = self._open_handle()
+        with self._turn:
+            _library.call("multipoint_session_stop_profile", handle.pointer)
+
+    def profile(self) -> Profile:
+        """Where the time of the runs since `start_profiling` went.
+
+        Runs of another batch size, or with arrays in another layout, execute other steps and start the profile anew.
+        """
+        handle = self._open_handle()
+        with self._turn:
+            info = make(_library.ProfileInfo)
+            _library.call("multipoint_session_profile", handle.pointer, ctypes.byref(info))
+            steps = []
+            for index in range(info.step_count):
+                step = make(_library.StepProfile)
+                _library.call("multipoint_session_profile_step", handle.pointer, index, ctypes.byref(step))
+                steps.append(
+                    StepProfile(
+                        name=text(step.name),
+                        operation=text(step.operation),
+                        implementation=text(step.implementation),
+                        kind=_STEP_KINDS.get(step.kind, "operation"),
+                        seconds=step.seconds,
+                        minimum_seconds=step.minimum_seconds,
+                        operations=step.operations,
+                        bytes=step.bytes,
+                    )
+                )
+        return Profile(batch=info.batch, runs=info.runs, seconds=info.seconds, steps=tuple(steps))

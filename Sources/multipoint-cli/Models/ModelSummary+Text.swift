@@ -7,6 +7,7 @@ extension ModelSummary {
         if inputs.isEmpty { lines.append("weights only, no network") }
         if !layers.isEmpty { lines += ["", layerTable.text] }
         lines += ["", totals.text]
+        if let memory { lines.append(memory.text) }
         return lines.joined(separator: "\n")
     }
 
@@ -34,6 +35,10 @@ extension ModelSummary.Totals {
         parts.append("\(fileBytes) bytes in the file")
         return parts.joined(separator: "; ")
     }
+}
+
+extension ModelSummary.Memory {
+    fileprivate var text: String { "one image in memory: \(weightBytes) bytes of weights, \(arenaBytes) bytes of activations" }
 }
 
 extension LayerSummary {

@@ -11,6 +11,8 @@ struct ModelSummary: Encodable, Equatable {
     var outputs: [Value]
     var layers: [LayerSummary]
     var totals: Totals
+    /// Told by `inspect` of a file with a network.
+    var memory: Memory?
 
     struct Value: Encodable, Equatable {
         var name: String
@@ -33,6 +35,20 @@ struct ModelSummary: Encodable, Equatable {
         func encode(to encoder: any Encoder) throws {
             var container = encoder.singleValueContainer()
             if let size { try container.encode(size) } else { try container.encode("N") }
+        }
+    }
+
+    /// What a session for one image and one thread holds, in bytes.
+    struct Memory: Encodable, Equatable {
+        /// Activations, conversions and scratch memory.
+        var arenaBytes: Int
+        /// Weights and biases as the convolutions read them.
+        var weightBytes: Int
+
+        /// Nil if this machine cannot run the network.
+        init?(_ network: Network) {
+            guard let session = try? Session(network: network, maximumBatch: 1, threads: 1) else { return nil }
+            (arenaBytes, weightBytes) = (session.arenaByteCount, session.weightByteCount)
         }
     }
 

@@ -1,6 +1,6 @@
 import XCTest
 
-@testable import MultipointFormat
+@testable import MultipointGraph
 
 /// Against a loop over single bits.
 final class BitPackingTests: XCTestCase {
@@ -22,7 +22,7 @@ final class BitPackingTests: XCTestCase {
         for bits in 1...8 {
             for length in Array(1...40) + [63, 64, 65, 127, 576, 1001] {
                 for vectors in [1, 2, 5] {
-                    let codes = (0..<vectors * length).map { _ in UInt8(generator.number(0...((1 << bits) - 1))) }
+                    let codes = (0..<vectors * length).map { _ in UInt8.random(in: 0...UInt8((1 << bits) - 1), using: &generator) }
                     let packing = BitPacking(bits: bits, vectorLength: length)
                     let expected = packedBitByBit(codes, bits: bits, length: length)
                     let packed = codes.withUnsafeBytes { packing.pack($0, vectors: vectors) }

@@ -2,7 +2,7 @@
 ///
 /// Eight codes are as many bytes as a code has bits; they are spread from one 64-bit word to its eight bytes in three steps that
 /// halve each time.
-public struct BitPacking {
+public struct BitPacking: Sendable {
     /// 1 to 8.
     public let bits: Int
     /// Codes in a vector.
@@ -12,7 +12,7 @@ public struct BitPacking {
     private let eighths: SpreadStep
 
     /// Moves the upper of two neighbouring groups of bits to the upper half of its lane.
-    private struct SpreadStep {
+    private struct SpreadStep: Sendable {
         /// The lower group of every lane.
         var mask: UInt64
         var shift: UInt64
@@ -45,6 +45,13 @@ public struct BitPacking {
 
     @inline(__always)
     private func gather(_ bytes: UInt64) -> UInt64 { halves.gather(quarters.gather(eighths.gather(bytes))) }
+
+    /// Codes `8 · group` to `8 · group + 7` of a vector; those beyond its last are anything below 2^bits.
+    @inline(__always)
+    func codes(_ packed: UnsafeRawBufferPointer, vector: Int, group: Int) -> SIMD8<UInt8> {
+        let word = spread(load(packed, at: vector * vectorByteCount + group * bits, before: packed.count))
+        return unsafeBitCast(word.littleEndian, to: SIMD8<UInt8>.self)
+    }
 
     /// - Parameter packed: [vectors, vectorByteCount].
     /// - Returns: [vectors, vectorLength], one code per byte.

@@ -1,7 +1,8 @@
 import DNNL
 import MultipointGraph
 
-/// Operations that have no weights. They run on floats, but for those that only pass values on, which also do so in 8 bits.
+/// Operations that have no weights. Those that pass values on, average them or compute single ones run in 8 bits where their operands
+/// and readers are, the others on floats.
 extension NetworkCompiler {
     mutating func emit(_ node: Node) throws {
         switch node.operation {
@@ -12,9 +13,8 @@ extension NetworkCompiler {
         case .sigmoid: try emitEltwise(node, .sigmoid)
         case .add: try emitBinary(node, .add)
         case .multiply: try emitBinary(node, .multiply)
-        case .maxPool(let pooling): try emitPooling(node, .max, pooling, storage(of: node.output).quantization)
-        case .averagePool(let pooling, let countsPadding):
-            try emitPooling(node, countsPadding ? .averageIncludingPadding : .averageExcludingPadding, pooling)
+        case .maxPool(let pooling): try emitMaximumPool(node, pooling)
+        case .averagePool(let pooling, let countsPadding): try emitAveragePool(node, pooling, countsPadding: countsPadding)
         case .globalAveragePool: try emitGlobalAveragePool(node)
         case .concat(let axis): try emitConcat(node, axis: axis)
         case .softmax(let axis): try emitSoftmax(node, axis: axis)
@@ -28,6 +28,7 @@ extension NetworkCompiler {
     private func operationName(_ node: Node) -> String { node.operation.operatorType(layers: network.layers) }
 
     private mutating func emitEltwise(_ node: Node, _ operation: PostOperation.Eltwise) throws {
+        if try emitTable(node) { return }
         let input = try float(node.inputs[0], value(node.inputs[0]).layout)
         let result = try builder.value(input.shape, input.layout, .float32)
         // The order of elements does not matter, so the tensor is one long vector.
@@ -36,6 +37,21 @@ extension NetworkCompiler {
             try eltwise(operation, flat), name: node.name, operation: operationName(node),
             [(.source, flat, input.buffer), (.destination, flat, result.buffer)])
         values[node.output] = result
+    }
+
+    /// An activation from 8 bits to 8 bits. False if the operand or the result is float.
+    private mutating func emitTable(_ node: Node) throws -> Bool {
+        let input = try value(node.inputs[0])
+        guard let from = input.quantization, let to = storage(of: node.output).quantization, let activation = node.operation.activation
+        else { return false }
+        try to.requireInverse(node.name)
+        let result = try builder.value(input.shape, input.layout, .uint8, to)
+        builder.append(
+            LookUpStep(
+                name: node.name, operation: operationName(node), source: input.buffer, destination: result.buffer, count: input.count,
+                table: LookUpStep.table(from: from, to: to) { activation($0) }, threads: builder.threads))
+        values[node.output] = result
+        return true
     }
 
     // MARK: binary
@@ -87,64 +103,114 @@ extension NetworkCompiler {
 
     // MARK: pooling
 
-    /// - Parameter quantization: of an 8-bit result, for the maximum only.
-    private mutating func emitPooling(
-        _ node: Node, _ algorithm: PoolingAlgorithm, _ pooling: Pooling, _ quantization: AffineQuantization? = nil
-    ) throws {
-        var input = try image(node.inputs[0], quantization)
+    private mutating func emitMaximumPool(_ node: Node, _ pooling: Pooling) throws {
+        let input = try passed(node.inputs[0], storage(of: node.output))
         let shape = try self.shape(node.output)
-        var (algorithm, pads) = (algorithm, pooling.pads)
-        var ends = pooling.windowEnds(input: input.shape, output: shape)
+        let result = try builder.value(shape, .channelsLast, input.type, input.quantization)
+        try append(pool(.max, pooling.window(input.shape, shape), input, result), node, input, result)
+        values[node.output] = result
+    }
+
+    private mutating func emitAveragePool(_ node: Node, _ pooling: Pooling, countsPadding: Bool) throws {
+        let stored = try value(node.inputs[0])
+        let shape = try self.shape(node.output)
+        let ends = pooling.windowEnds(input: stored.shape, output: shape)
+        let isPadded = (pooling.pads + ends).contains { $0 > 0 }
+        // A window that is partly padding divides by what it covers, which leaves the zero point of real zeros out of the sum.
+        if !countsPadding || !isPadded, try emitAverage(node, pooling.window(stored.shape, shape)) { return }
+        var input = try image(node.inputs[0])
         // The divisor counts declared padding, not what ceil_mode adds beyond it: make the declared part real.
-        if algorithm == .averageIncludingPadding, ends[0] > pads[2] || ends[1] > pads[3] {
+        if countsPadding, ends[0] > pooling.pads[2] || ends[1] > pooling.pads[3] {
+            let pads = pooling.pads
             input = try pad(input, [0, 0, pads[0], pads[1]], [0, 0, pads[2], pads[3]], 0, node)
-            (algorithm, ends) = (.averageExcludingPadding, [ends[0] - pads[2], ends[1] - pads[3]])
-            pads = [0, 0, 0, 0]
+            var rest = pooling.window(stored.shape, shape)
+            rest.pads = [0, 0, ends[0] - pads[2], ends[1] - pads[3]]
+            return try emitFloatAverage(node, .averageExcludingPadding, input, rest)
         }
-        let window = Window(
-            kernel: pooling.kernel, strides: pooling.strides, pads: [pads[0], pads[1], ends[0], ends[1]],
-            dilations: pooling.dilations)
-        try emitPooling(node, algorithm, input, shape, window)
+        try emitFloatAverage(
+            node, countsPadding ? .averageIncludingPadding : .averageExcludingPadding, input, pooling.window(stored.shape, shape))
     }
 
     private mutating func emitGlobalAveragePool(_ node: Node) throws {
-        let input = try image(node.inputs[0])
-        guard input.shape.count == 4 else {
-            throw RuntimeError(.unsupported, "node `\(node.name)`: 4 dimensions expected, found shape \(input.shape)")
+        let shape = try self.shape(node.inputs[0])
+        guard shape.count == 4 else {
+            throw RuntimeError(.unsupported, "node `\(node.name)`: 4 dimensions expected, found shape \(shape)")
         }
-        let window = Window(
-            kernel: Array(input.shape[2...]), strides: [1, 1], pads: [0, 0, 0, 0], dilations: [1, 1])
-        try emitPooling(node, .averageExcludingPadding, input, shape(node.output), window)
+        let window = Window(kernel: Array(shape[2...]), strides: [1, 1], pads: [0, 0, 0, 0], dilations: [1, 1])
+        if try emitAverage(node, window) { return }
+        try emitFloatAverage(node, .averageExcludingPadding, image(node.inputs[0]), window)
     }
 
-    private mutating func emitPooling(
-        _ node: Node, _ algorithm: PoolingAlgorithm, _ input: StoredValue, _ shape: [Int], _ window: Window
-    ) throws {
-        let result = try builder.value(shape, .channelsLast, input.type, input.quantization)
-        let (from, to) = (try input.descriptor(), try result.descriptor())
-        builder.append(
-            try pooling(algorithm, source: from, destination: to, window: window), name: node.name, operation: operationName(node),
-            [(.source, from, input.buffer), (.destination, to, result.buffer)])
+    /// From 8 bits to 8 bits, of another quantization where the reader wants it. False if the operand or the result is float, or oneDNN
+    /// has nothing better than its reference implementation.
+    private mutating func emitAverage(_ node: Node, _ window: Window) throws -> Bool {
+        let stored = try value(node.inputs[0])
+        let storage = storage(of: node.output)
+        guard storage != .float, let from = stored.quantization else { return false }
+        let to = storage.quantization ?? from
+        try to.requireInverse(node.name)
+        let input = try passed(node.inputs[0], storage)
+        let result = try builder.value(shape(node.output), .channelsLast, .uint8, to)
+        var attributes = Attributes()
+        if from != to {
+            let factor = from.scale / to.scale
+            let shift = Float(to.zeroPoint) - factor * Float(from.zeroPoint)
+            attributes.postOperations = [.eltwise(.linear(scale: factor, shift: shift))]
+        }
+        let primitive = try pool(.averageExcludingPadding, window, input, result, attributes)
+        guard !primitive.isReference else { return false }
+        try append(primitive, node, input, result)
         values[node.output] = result
+        return true
+    }
+
+    private mutating func emitFloatAverage(
+        _ node: Node, _ algorithm: PoolingAlgorithm, _ input: StoredValue, _ window: Window
+    ) throws {
+        let result = try builder.value(shape(node.output), .channelsLast, .float32)
+        try append(pool(algorithm, window, input, result), node, input, result)
+        values[node.output] = result
+    }
+
+    private func pool(
+        _ algorithm: PoolingAlgorithm, _ window: Window, _ input: StoredValue, _ result: StoredValue,
+        _ attributes: Attributes = Attributes()
+    ) throws -> Primitive {
+        try pooling(
+            algorithm, source: input.descriptor(), destination: result.descriptor(), window: window, attributes)
+    }
+
+    private func append(_ pooling: Primitive, _ node: Node, _ input: StoredValue, _ result: StoredValue) throws {
+        builder.append(
+            pooling, name: node.name, operation: operationName(node),
+            [(.source, try input.descriptor(), input.buffer), (.destination, try result.descriptor(), result.buffer)])
     }
 
     // MARK: concatenation, softmax
 
     private mutating func emitConcat(_ node: Node, axis: Int) throws {
-        let quantization = try shape(node.output).count == 4 ? storage(of: node.output).quantization : nil
-        let inputs = try node.inputs.map { try image($0, quantization) }
+        let storage = storage(of: node.output)
+        let shape = try self.shape(node.output)
+        let layout: Layout = shape.count == 4 ? .channelsLast : .dense
+        var inputs = try node.inputs.map { try passed($0, storage) }
+        // All in one quantization, or all in float.
+        let quantization = inputs.allSatisfy { $0.type == .uint8 } ? storage.quantization ?? inputs.first?.quantization : nil
+        inputs = try node.inputs.map { try converted($0, layout, quantization == nil ? .float32 : .uint8, quantization) }
         guard inputs.count > 1 else {
             values[node.output] = inputs.first
             return
         }
-        let shape = try self.shape(node.output)
-        let result = try builder.value(
-            shape, shape.count == 4 ? .channelsLast : .dense, quantization == nil ? .float32 : .uint8, quantization)
-        let (from, to) = (try inputs.map { try $0.descriptor() }, try result.descriptor())
-        var operands: [(Argument, MemoryDescriptor, BufferID)] = [(.destination, to, result.buffer)]
-        for (index, input) in inputs.enumerated() { operands.append((.multiple(index), from[index], input.buffer)) }
+        let result = try builder.value(shape, layout, quantization == nil ? .float32 : .uint8, quantization)
+        // Axes in the order of memory: what lies inside of the joined one is copied with it.
+        let order = layout == .dense ? Array(shape.indices) : [0] + (2..<shape.count) + [1]
+        let place = order.firstIndex(of: axis) ?? 0
+        let inner = order[place...]
         builder.append(
-            try concatenation(from, axis: axis, destination: to), name: node.name, operation: operationName(node), operands)
+            ConcatStep(
+                name: node.name,
+                sources: inputs.map { input in
+                    (input.buffer, inner.reduce(input.type.byteCount) { $0 * input.shape[$1] })
+                }, destination: result.buffer, outer: order[..<place].reduce(1) { $0 * shape[$1] }, threads: builder.threads))
         values[node.output] = result
     }
 
@@ -162,18 +228,22 @@ extension NetworkCompiler {
 
     /// The same elements in C order under another shape.
     private mutating func emitReshape(_ node: Node) throws {
-        var input = try float(node.inputs[0], .dense)
+        let stored = try value(node.inputs[0])
+        let isQuantized = stored.type == .uint8 && storage(of: node.output) != .float
+        var input = try converted(node.inputs[0], .dense, isQuantized ? .uint8 : .float32, isQuantized ? stored.quantization : nil)
         input.shape = try shape(node.output)
         values[node.output] = input
     }
 
     private mutating func emitTranspose(_ node: Node, _ permutation: [Int]) throws {
-        let input = try float(node.inputs[0], value(node.inputs[0]).layout)
+        let stored = try value(node.inputs[0])
+        let isQuantized = stored.type == .uint8 && storage(of: node.output) != .float
+        let input = isQuantized ? stored : try float(node.inputs[0], stored.layout)
         let shape = try self.shape(node.output)
-        let result = try builder.value(shape, .dense, .float32)
+        let result = try builder.value(shape, .dense, input.type, input.quantization)
         let strides = input.strides
         let (from, to) = (
-            try MemoryDescriptor(shape, .float32, strides: permutation.map { strides[$0] }), try result.descriptor()
+            try MemoryDescriptor(shape, input.type, strides: permutation.map { strides[$0] }), try result.descriptor()
         )
         builder.append(
             try reorder(from: from, to: to), name: node.name, operation: operationName(node),
@@ -182,9 +252,9 @@ extension NetworkCompiler {
     }
 
     private mutating func emitSlice(_ node: Node, _ starts: [Int], _ ends: [Int], _ axes: [Int], _ steps: [Int]) throws {
-        let input = try image(node.inputs[0])
+        let input = try passed(node.inputs[0], storage(of: node.output))
         let shape = try self.shape(node.output)
-        let result = try builder.value(shape, input.layout, .float32)
+        let result = try builder.value(shape, input.layout, input.type, input.quantization)
         var (strides, offset) = (input.strides, 0)
         for (index, axis) in axes.enumerated() {
             let range = SliceRange(start: starts[index], end: ends[index], step: steps[index], size: input.shape[axis])
@@ -200,14 +270,14 @@ extension NetworkCompiler {
     }
 
     private mutating func emitPad(_ node: Node, _ pads: [Int], _ value: Float) throws {
-        let input = try image(node.inputs[0])
+        let input = try passed(node.inputs[0], storage(of: node.output))
         let rank = input.shape.count
         values[node.output] = try pad(input, Array(pads[..<rank]), Array(pads[rank...]), value, node)
     }
 
     private func pad(_ input: StoredValue, _ begins: [Int], _ ends: [Int], _ value: Float, _ node: Node) throws -> StoredValue {
         let shape = input.shape.indices.map { input.shape[$0] + begins[$0] + ends[$0] }
-        let result = try builder.value(shape, input.layout, .float32)
+        let result = try builder.value(shape, input.layout, input.type, input.quantization)
         let offset = zip(begins, result.strides).reduce(0) { $0 + $1.0 * $1.1 }
         copy(node, input, input.strides, 0, result, result.strides, offset, input.shape, fill: (value, result.count))
         return result
@@ -223,11 +293,27 @@ extension NetworkCompiler {
             StridedCopyStep(
                 name: node.name, operation: operationName(node), source: source.buffer, destination: destination.buffer,
                 shape: order.map { shape[$0] }, sourceStrides: order.map { sourceStrides[$0] }, sourceOffset: sourceOffset,
-                destinationStrides: order.map { destinationStrides[$0] }, destinationOffset: destinationOffset, fill: fill))
+                destinationStrides: order.map { destinationStrides[$0] }, destinationOffset: destinationOffset,
+                fill: fill.map { (source.element($0.value), $0.count) }, elementByteCount: source.type.byteCount))
+    }
+}
+
+extension StoredValue {
+    /// A real number as the value's elements hold it, in the low bits.
+    fileprivate func element(_ real: Float) -> UInt32 {
+        guard let quantization else { return real.bitPattern }
+        let stored = (real / quantization.scale).rounded(.toNearestOrEven) + Float(quantization.zeroPoint)
+        return UInt32(max(0, min(255, stored.isNaN ? 0 : stored)))
     }
 }
 
 extension Pooling {
+    /// The window with bottom and right padding that make the output's last windows fit.
+    fileprivate func window(_ input: [Int], _ output: [Int]) -> Window {
+        let ends = windowEnds(input: input, output: output)
+        return Window(kernel: kernel, strides: strides, pads: [pads[0], pads[1], ends[0], ends[1]], dilations: dilations)
+    }
+
     /// Bottom and right padding that make the output's last windows fit.
     func windowEnds(input: [Int], output: [Int]) -> [Int] {
         (0..<2).map { axis in

@@ -1,0 +1,153 @@
+"""Makes every contestant's files: the networks in ONNX, and each runtime's own quantization of them. Files that are there stay."""
+
+import importlib.util
+import os
+import subprocess
+import sys
+import tempfile
+
+import numpy as np
+
+import networks
+import points
+
+# The images that all quantizers see: noise like that of weights, since speed does not depend on what they show.
+IMAGES = 8
+
+
+def path(folder: str, network: str, suffix: str) -> str:
+    """Such as `resnet-18@224.int8.onnx`."""
+    return os.path.join(folder, f"{networks.file_name(network)}@{networks.NETWORKS[network][1]}.{suffix}")
+
+
+def images(network: str) -> np.ndarray:
+    size = networks.NETWORKS[network][1]
+    return np.random.default_rng(0).standard_normal((IMAGES, 3, size, size)).astype(np.float32)
+
+
+def onnx(folder: str, network: str) -> str:
+    file = path(folder, network, "onnx")
+    if not os.path.exists(file):
+        networks.write(network, file)
+    return file
+
+
+def onnxruntime(folder: str, network: str) -> str:
+    """Static QDQ quantization: u8 activations, s8 weights per channel."""
+    file = path(folder, network, "int8.onnx")
+    if os.path.exists(file):
+        return file
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+    from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    class Images(CalibrationDataReader):
+        def __init__(self):
+            self.rest = iter(images(network))
+
+        def get_next(self):
+            image = next(self.rest, None)
+            return None if image is None else {"input": image[None]}
+
+    with tempfile.TemporaryDirectory(dir=folder) as temporary:
+        prepared = os.path.join(temporary, "prepared.onnx")
+        quant_pre_process(onnx(folder, network), prepared, skip_symbolic_shape=True)
+        quantize_static(
+            prepared, file + ".part", Images(), quant_format=QuantFormat.QDQ, per_channel=True,
+            activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8,
+        )  # fmt: skip
+    os.replace(file + ".part", file)
+    return file
+
+
+def openvino(folder: str, network: str) -> str:
+    """nncf's post-training quantization."""
+    file = path(folder, network, "int8.xml")
+    if os.path.exists(file):
+        return file
+    import nncf
+    import openvino as ov
+
+    model = ov.convert_model(onnx(folder, network))
+    model.reshape([1, *image_shape(network)])
+    quantized = nncf.quantize(model, nncf.Dataset([image[None] for image in images(network)]), subset_size=IMAGES)
+    ov.save_model(quantized, file, compress_to_fp16=False)
+    return file
+
+
+def ncnn(folder: str, network: str) -> str:
+    """In float: the package from PyPI has no quantizer. Converted by pnnx."""
+    file = path(folder, network, "ncnn.param")
+    if os.path.exists(file):
+        return file
+    shape = "[1," + ",".join(str(size) for size in image_shape(network)) + "]"
+    with tempfile.TemporaryDirectory(dir=folder) as temporary:
+        source = os.path.join(temporary, "network.onnx")
+        os.link(onnx(folder, network), source)
+        subprocess.run([pnnx(), source, f"inputshape={shape}f32", "fp16=0"], check=True, cwd=temporary, stdout=subprocess.DEVNULL)
+        os.replace(os.path.join(temporary, "network.ncnn.bin"), file.removesuffix(".param") + ".bin")
+        os.replace(os.path.join(temporary, "network.ncnn.param"), file)
+    return file
+
+
+def pnnx() -> str:
+    """The program in the package of this name, which cannot be imported without PyTorch."""
+    (folder,) = importlib.util.find_spec("pnnx").submodule_search_locations
+    return os.path.join(folder, "pnnx")
+
+
+def image_shape(network: str) -> tuple[int, int, int]:
+    size = networks.NETWORKS[network][1]
+    return 3, size, size
+
+
+def multipoint(folder: str, network: str) -> str:
+    """The command's defaults."""
+    options = []
+    # Rounding against the inputs' covariance of VGG-16's first Gemm layer, 25,088 wide, takes many minutes.
+    if network == "VGG-16":
+        options = ["--method", "greedy", "--bits", "4", "--max-points", "1"]
+    return packed(folder, network, "packed", options)
+
+
+def one_point(folder: str, network: str) -> str:
+    options = ["--method", "greedy", "--bits", "4", "--first-bits", "4", "--last-bits", "4", "--max-points", "1"]
+    return packed(folder, network, "one-point", options)
+
+
+def two_points(folder: str, network: str) -> str:
+    """As `one_point`, with a second point, in a ladder, for 30 % of the channels."""
+    file = path(folder, network, "two-points.multipoint")
+    if not os.path.exists(file):
+        points.refine(one_point(folder, network), file, 0.3)
+    return file
+
+
+def packed(folder: str, network: str, variant: str, options: list[str]) -> str:
+    file = path(folder, network, f"{variant}.multipoint")
+    if os.path.exists(file):
+        return file
+    calibration = path(folder, network, "images.npy")
+    np.save(calibration, images(network))
+    command = [os.environ.get("MULTIPOINT_COMMAND", "multipoint"), "quantize", onnx(folder, network)]
+    subprocess.run([*command, "--calibration", calibration, *options, "--output", file], check=True, stdout=subprocess.DEVNULL)
+    return file
+
+
+QUANTIZERS = {
+    "multipoint": multipoint,
+    "multipoint/one point": one_point,
+    "multipoint/two points": two_points,
+    "onnxruntime": onnxruntime,
+    "openvino": openvino,
+    "ncnn": ncnn,
+}
+
+
+def main() -> None:
+    """prepare.py FOLDER RUNTIME NETWORK: in a process of its own, since quantizers need much memory."""
+    print(QUANTIZERS[sys.argv[2]](sys.argv[1], sys.argv[3]))
+
+
+if __name__ == "__main__":
+    main()
