@@ -1,4 +1,5 @@
 import MultipointGraph
+import MultipointRuntime
 
 /// Where a network uses its layers.
 struct LayerUses {
@@ -42,14 +43,9 @@ struct LayerUses {
     }
 }
 
-/// Which value holds a layer's result once the addition and the activation that run with it are done. The rule is that of the
-/// runtime's fusion: a value that nothing else reads goes on into an addition of equal shapes, then into an activation; of two
-/// layers that an addition joins, the later one takes it.
+/// Which value holds a layer's result once the addition and the activation that run with it in the runtime are done.
 struct LayerResults {
     private let network: Network
-    private let shapes: [String: [Int]]
-    private var readers: [String: [Int]] = [:]
-    private var taken: Set<Int> = []
     /// Values on the way to a layer's result, which exist nowhere.
     private(set) var absorbed: Set<String> = []
     /// For each layer the value, one per node that uses it.
@@ -57,31 +53,10 @@ struct LayerResults {
 
     init(_ network: Network, shapes: [String: [Int]]) {
         self.network = network
-        self.shapes = shapes
-        for (index, node) in network.nodes.enumerated() {
-            for input in Set(node.inputs) { readers[input, default: []].append(index) }
+        for (layer, value, absorbed) in network.layerResults(shapes: shapes) {
+            values[layer, default: []].append(value)
+            self.absorbed.formUnion(absorbed)
         }
-        for node in network.nodes.reversed() {
-            guard case .layer(let layer) = node.operation else { continue }
-            values[layer, default: []].append(result(of: node))
-        }
-    }
-
-    private mutating func result(of node: Node) -> String {
-        var value = node.output
-        if let next = onlyReader(of: value), case .add = network.nodes[next].operation, !taken.contains(next) {
-            let other = network.nodes[next].inputs.first { $0 != value }
-            if let other, network.constants[other] == nil, shapes[other] == shapes[value] {
-                taken.insert(next)
-                absorbed.insert(value)
-                value = network.nodes[next].output
-            }
-        }
-        if let next = onlyReader(of: value), network.nodes[next].operation.isActivation {
-            absorbed.insert(value)
-            value = network.nodes[next].output
-        }
-        return value
     }
 
     /// Values that a program could keep in 8 bits: what layers read, then every other result that is stored and not for the caller.
@@ -90,19 +65,5 @@ struct LayerResults {
         let read = layers.flatMap { uses.inputs[$0] ?? [] }
         seen.subtract(read)
         return (read + network.nodes.map(\.output)).filter { seen.insert($0).inserted }
-    }
-
-    private func onlyReader(of value: String) -> Int? {
-        guard !network.outputs.contains(where: { $0.name == value }), let all = readers[value], all.count == 1 else { return nil }
-        return all.first
-    }
-}
-
-extension Operation {
-    fileprivate var isActivation: Bool {
-        switch self {
-        case .relu, .clip, .leakyRelu, .sigmoid: true
-        default: false
-        }
     }
 }

@@ -7,6 +7,8 @@ struct FusedLayer {
     var residual: String?
     var activation: Activation
     var output: String
+    /// Values between the layer and the output, which exist nowhere.
+    var absorbed: [String] = []
 }
 
 /// What is left to do at each node after fusion.
@@ -23,6 +25,14 @@ extension Network {
     /// - Parameter kept: values that must exist on their own.
     func fused(keeping kept: Set<String>, shapes: [String: [Int]]) -> [FusedNode] {
         Fusion(network: self, kept: kept, shapes: shapes).nodes()
+    }
+
+    /// For every node that has a layer: the value that holds its result once the addition and the activation that run with it are done, and
+    /// the values on the way there, which exist nowhere.
+    public func layerResults(shapes: [String: [Int]]) -> [(layer: String, value: String, absorbed: [String])] {
+        fused(keeping: Set(outputs.map(\.name)), shapes: shapes).compactMap {
+            if case .layer(let group, _) = $0 { (group.layer, group.output, group.absorbed) } else { nil }
+        }
     }
 }
 
@@ -52,11 +62,13 @@ private struct Fusion {
             var group = FusedLayer(layer: layer, input: node.inputs[0], residual: nil, activation: .identity, output: node.output)
             var last = index
             if let (next, other) = addition(after: index) {
+                group.absorbed.append(group.output)
                 (group.residual, group.output) = (other, network.nodes[next].output)
                 result[last] = .absorbed
                 last = next
             }
             if let next = onlyReader(of: group.output), let activation = network.nodes[next].operation.activation {
+                group.absorbed.append(group.output)
                 (group.activation, group.output) = (activation, network.nodes[next].output)
                 result[last] = .absorbed
                 last = next
