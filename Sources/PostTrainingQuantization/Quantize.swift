@@ -4,11 +4,11 @@ import MultipointQuantization
 import MultipointRuntime
 
 /// What `quantize` is doing.
-public enum QuantizationStage: Sendable {
+public enum QuantizationStage: String, Sendable, CustomStringConvertible {
     /// Running the float network.
     case calibrating
     /// Measuring how much the network's output changes with the range of each activation.
-    case choosingRanges
+    case choosingRanges = "choosing ranges"
     case packing
     /// Measuring how much the network's output changes with each layer.
     case probing
@@ -16,7 +16,10 @@ public enum QuantizationStage: Sendable {
     case rounding
     /// Looking for the least budget.
     case searching
-    case correctingBiases
+    /// Measuring what quantization changes in the means of the layers' results.
+    case correctingBiases = "correcting biases"
+
+    public var description: String { rawValue }
 }
 
 /// Packs the layers of a float network: runs it on sample inputs, learns the ranges of the values that layers read and the second

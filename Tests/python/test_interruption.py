@@ -113,16 +113,16 @@ def test_an_ignored_signal_stays_ignored(folder: Path) -> None:
 # What a terminal shows
 
 
-def on_a_terminal(folder: Path, arguments: list[str], *, interrupt: float | None = None) -> tuple[int, str]:
-    """Exit status, and everything written to standard error, which is a terminal."""
+def on_a_terminal(folder: Path, arguments: list[str], *, interrupt_at: bytes | None = None) -> tuple[int, str]:
+    """Exit status, and everything written to standard error, which is a terminal; interrupted as soon as that shows some text."""
     controller, terminal = pty.openpty()
     process = start(folder, arguments, stdout=subprocess.DEVNULL, stderr=terminal)
     os.close(terminal)
-    written, started = b"", time.monotonic()
+    written = b""
     while True:
-        if interrupt is not None and time.monotonic() - started > interrupt:
+        if interrupt_at is not None and interrupt_at in written:
             process.send_signal(signal.SIGINT)
-            interrupt = None
+            interrupt_at = None
         if not select.select([controller], [], [], 0.1)[0]:
             continue
         try:
@@ -142,12 +142,12 @@ def test_progress_on_a_terminal(terminal_output: tuple[int, str]) -> None:
     status, text = terminal_output
     assert status == 0
     lines = [line for line in text.split("\r\x1b[K") if line]
-    pattern = re.compile(r"(calibrating|packing|probing|rounding) (\d+) %(, (\d+ h )?(\d+ min )?(\d+ s )?left)?")
+    pattern = re.compile(r"(calibrating|packing|probing|rounding|correcting biases) (\d+) %(, (\d+ h )?(\d+ min )?(\d+ s )?left)?")
     assert all(pattern.fullmatch(line) for line in lines), lines
-    stages = list(dict.fromkeys(line.split()[0] for line in lines))
-    assert stages == ["calibrating", "packing", "probing", "rounding"]
+    stages = list(dict.fromkeys(pattern.fullmatch(line)[1] for line in lines))
+    assert stages == ["calibrating", "packing", "probing", "rounding", "correcting biases"]
     for stage in stages:
-        fractions = [int(line.split()[1]) for line in lines if line.startswith(stage)]
+        fractions = [int(pattern.fullmatch(line)[2]) for line in lines if line.startswith(stage)]
         assert fractions == sorted(fractions)
     assert any("left" in line for line in lines)
     # In the end the line is empty again.
@@ -162,7 +162,7 @@ def test_nothing_is_shown_elsewhere(folder: Path) -> None:
 
 
 def test_an_interrupted_line_is_cleared(folder: Path) -> None:
-    status, text = on_a_terminal(folder, QUANTIZE_SLOWLY, interrupt=1.0)
+    status, text = on_a_terminal(folder, QUANTIZE_SLOWLY, interrupt_at=b"calibrating")
     assert status == 130
     assert "calibrating" in text and text.endswith("\r\x1b[K")
     assert_untouched(folder)
