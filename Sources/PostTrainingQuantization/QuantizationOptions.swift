@@ -79,7 +79,12 @@ public struct QuantizationOptions: Hashable, Sendable {
     /// - Throws: `QuantizationError` naming the option that is out of range.
     public func validate() throws(QuantizationError) {
         for (name, position) in [("bits", Position.inner), ("first bits", .first), ("last bits", .last)] {
-            do { try packing(position).validate() } catch { throw QuantizationError("\(name): \(error)") }
+            do {
+                try packing(position).validate()
+            } catch {
+                // Widths are the position's own; the rest is not.
+                throw error.description.hasPrefix("bits: ") ? QuantizationError(name + error.description.dropFirst(4)) : error
+            }
         }
         switch method {
         case .ladder(.bitsPerWeight(let bits)) where !(bits > 0 && bits <= 32):
@@ -93,7 +98,7 @@ public struct QuantizationOptions: Hashable, Sendable {
         default: break
         }
         if !foldsLadder, ladderFamily ?? .odd != .odd {
-            throw QuantizationError("ladder: points with free scales are odd; codebook \(ladderFamily?.rawValue ?? "") does not go with them")
+            throw QuantizationError("ladder: points with free scales are odd; no other codebook goes with them")
         }
         for position in [Position.inner, .first, .last] { _ = try method.baseline(position) }
         if case .percentile(let percentile) = activations, !(percentile > 50 && percentile <= 100) {

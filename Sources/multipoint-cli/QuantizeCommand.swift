@@ -240,7 +240,7 @@ struct QuantizeCommand: ParsableCommand {
         guard let size else { return options }
         let overhead = try PackedFile.overhead(of: network, packing: packableLayers(network), producer: producer)
         guard size.bytes > overhead else {
-            throw CommandError("--size \(size.bytes) bytes: the file takes \(overhead) bytes without any weights")
+            throw CommandError("--size \(size.bytes) bytes: the file takes about \(overhead) bytes without any weights")
         }
         options.method = .ladder(.bytes(size.bytes - overhead))
         return options
@@ -248,25 +248,36 @@ struct QuantizeCommand: ParsableCommand {
 
     private var producer: String { "multipoint \(MultipointCommand.version)" }
 
+    /// Of the size asked for at most: how long the header gets is known only then, so a file that came out larger is made again with
+    /// so much less for its layers.
+    private func file(of network: Network, _ images: NetworkInputs, _ progress: ProgressLine) throws -> PackedFile {
+        var options = try options(for: network)
+        var excess = 0
+        for _ in 0..<4 {
+            let result = try quantize(network, calibration: images, options: options, linearAlgebra: .openBLAS) { stage, fraction in
+                progress.show("\(stage)", fraction)
+                return true
+            }
+            let file = PackedFile(result, method: options.method)
+            guard let size, case .ladder(.bytes(let bytes)) = options.method else { return file }
+            excess = try file.encoded().count - size.bytes
+            if excess <= 0 { return file }
+            options.method = .ladder(.bytes(max(1, bytes - excess - 64)))
+        }
+        throw CommandError("--size \(size?.bytes ?? 0) bytes: the file came out \(excess) bytes larger")
+    }
+
     func run() throws {
         try requireWritable(output)
         let network = try ModelFile.readNetwork(onnx: model)
-        let options = try options(for: network)
         var images = NetworkInputs(network)
         if !calibration.isEmpty {
             images = try NetworkInputs(network, paths: calibration, preprocessing.preprocessing)
             if let limit { images.limit(to: limit) }
         }
         let progress = ProgressLine()
-        let result = try quantize(network, calibration: images, options: options, linearAlgebra: .openBLAS) { stage, fraction in
-            progress.show("\(stage)", fraction)
-            return true
-        }
+        let file = try file(of: network, images, progress)
         progress.clear()
-        let file = PackedFile(result, method: options.method)
-        if let size, case let bytes = try file.encoded().count, bytes > size.bytes {
-            throw CommandError("--size \(size.bytes) bytes: the file came to \(bytes) bytes")
-        }
         try file.write(to: output)
         let summary = ModelSummary(file, path: output, byteCount: try byteCount(ofFile: output))
         print(json ? try jsonText(summary) : summary.text)

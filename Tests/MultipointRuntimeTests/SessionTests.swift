@@ -142,4 +142,45 @@ final class SessionTests: XCTestCase {
         XCTAssertThrowsError(try session.run([[1, 2, 3]], batch: 1)) { XCTAssertTrue("\($0)".contains("`x`"), "\($0)") }
         XCTAssertThrowsError(try session.run([images(3, &generator)], batch: 3))
     }
+
+    /// A concatenation of operands of different ranges, and padding beyond the operand's range, without a word on the result's
+    /// quantization: nothing is cut off.
+    func testRangesThatNobodyTells() throws {
+        let narrow = AffineQuantization(scale: 0.01, zeroPoint: 0), wide = AffineQuantization(scale: 0.5, zeroPoint: 0)
+        func layer(_ name: String, _ scale: Float, _ input: AffineQuantization) throws -> Layer {
+            Layer(
+                name: name, operation: .convolution(ConvolutionAttributes()), shape: [4, 4, 1, 1],
+                weights: .packed(
+                    try PackedWeights(
+                        rowLength: 4, points: [1, 1, 1, 1],
+                        levels: [PackedWeights.Level(codebook: [-1, 1], codes: [1, 1, 1, 1, 1, 0, 1, 1, 1, 1, 0, 1, 1, 1, 1, 0])],
+                        scales: [scale, scale, scale, scale])),
+                bias: nil, inputQuantization: input)
+        }
+        let image = AffineQuantization(scale: 1 / 255, zeroPoint: 0)
+        var network = Network(
+            name: "ranges", inputs: [ValueInfo(name: "x", shape: [.batch, .fixed(4), .fixed(3), .fixed(3)])],
+            outputs: [ValueInfo(name: "y", shape: [.batch, .fixed(8), .fixed(1), .fixed(1)])],
+            nodes: [
+                Node(name: "small", operation: .layer("small"), inputs: ["x"], output: "s"),
+                Node(name: "large", operation: .layer("large"), inputs: ["x"], output: "l"),
+                Node(name: "concat", operation: .concat(axis: 1), inputs: ["s", "l"], output: "c"),
+                Node(name: "pad", operation: .pad(pads: [0, 0, 1, 1, 0, 0, 1, 1], value: 200), inputs: ["c"], output: "p"),
+                Node(name: "mean", operation: .globalAveragePool, inputs: ["p"], output: "y"),
+            ], layers: ["small": try layer("small", 0.5, image), "large": try layer("large", 25, image)], layerOrder: ["small", "large"])
+        network.quantization = ["x": image, "s": narrow, "l": wide]
+        let x = (0..<36).map { Float($0 * 7 % 256) / 255 }
+        let found = try Session(network: network, maximumBatch: 1).run([x], batch: 1)[0]
+        let signs: [[Double]] = [[1, 1, 1, 1], [1, -1, 1, 1], [1, 1, -1, 1], [1, 1, 1, -1]]
+        for channel in 0..<8 {
+            let scale = channel < 4 ? 0.5 : 25.0
+            var sum = 16.0 * 200
+            for place in 0..<9 {
+                let value = (0..<4).reduce(0.0) { $0 + scale * signs[channel % 4][$1] * Double(x[$1 * 9 + place]) }
+                // What 8 bits of the operand's own range hold.
+                sum += min(max(value, 0), channel < 4 ? 2.55 : 127.5)
+            }
+            XCTAssertEqual(Double(found[channel]), sum / 25, accuracy: channel < 4 ? 0.02 : 0.3, "channel \(channel)")
+        }
+    }
 }

@@ -240,4 +240,52 @@ final class LadderTests: XCTestCase {
         for layer in result.network.layers.values { try layer.validate() }
         XCTAssertLessThan(try distance(network, result.network, samples(network)), 0.2)
     }
+
+    /// What a softmax or sigmoid that gives an output reads is compared, also where layers come after it.
+    func testHeadsBeforeLastLayers() throws {
+        for last in [Operation.sigmoid, .relu] {
+            var builder = NetworkBuilder(seed: 31, input: [.batch, .fixed(3), .fixed(6), .fixed(6)])
+            let padded = ConvolutionAttributes(pads: [1, 1, 1, 1])
+            let body = builder.node(.relu, [builder.convolution("body", from: "image", [8, 3, 3, 3], padded)], "relu")
+            let scores = builder.node(.sigmoid, [builder.convolution("scores", from: body, [4, 8, 1, 1])], "sigmoid")
+            builder.output(scores)
+            builder.output(builder.node(last, [builder.convolution("boxes", from: scores, [2, 4, 1, 1])], "last"))
+            let network = builder.network
+            let calibration = try samples(network)
+            for method in [QuantizationOptions.Method.ladder(.bitsPerWeight(6)), .single(bits: 4)] {
+                let result = try quantize(network, calibration: calibration, options: options(method))
+                XCTAssertLessThan(try distance(network, result.network, calibration), 0.1)
+            }
+        }
+    }
+
+    /// A layer of zeros, and one whose weights no subset refines, are layers like others.
+    func testLayersThatNoSubsetSuits() throws {
+        var network = Network.residual(seed: 32)
+        network.layers["grouped"]?.weights = .float([Float](repeating: 0, count: 6 * 4 * 9))
+        guard let count = network.layers["stem"]?.shape.reduce(1, *) else { return XCTFail() }
+        network.layers["stem"]?.weights = .float((0..<count).map { [4, -2, 1, 0, -1, 2, -4][$0 % 7] })
+        for bits in [3, 5.6, 9, 16] {
+            let result = try quantize(network, calibration: samples(network), options: options(.ladder(.bitsPerWeight(bits))) {
+                $0.maximumProbes = 8
+            })
+            guard case .packed(let zeros)? = result.network.layers["grouped"]?.weights else { return XCTFail() }
+            XCTAssertEqual(zeros.points, [UInt8](repeating: 0, count: 6))
+        }
+    }
+
+    /// More budget never makes a small layer worse, whatever codebooks take of it.
+    func testSmallLayersUseTheirBudget() throws {
+        var builder = NetworkBuilder(seed: 33, input: [.batch, .fixed(10)])
+        builder.output(builder.gemm("fc", from: "image", [5, 10]))
+        let calibration = try samples(builder.network)
+        var last = Double.infinity
+        for bits in [8.0, 10, 12, 14, 16, 18, 20] {
+            let result = try quantize(builder.network, calibration: calibration, options: options(.ladder(.bitsPerWeight(bits))))
+            let found = try distance(builder.network, result.network, calibration)
+            XCTAssertLessThan(found, 1.05 * last, "\(bits) bits")
+            last = found
+        }
+        XCTAssertLessThan(last, 0.1)
+    }
 }

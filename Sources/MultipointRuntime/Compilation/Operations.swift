@@ -193,8 +193,9 @@ extension NetworkCompiler {
         let shape = try self.shape(node.output)
         let layout: Layout = shape.count == 4 ? .channelsLast : .dense
         var inputs = try node.inputs.map { try passed($0, storage) }
-        // All in one quantization, or all in float.
-        let quantization = inputs.allSatisfy { $0.type == .uint8 } ? storage.quantization ?? inputs.first?.quantization : nil
+        // All in one quantization, or all in float: nobody knows the range of operands that differ, where the file does not tell.
+        let common = inputs.allSatisfy { $0.quantization == inputs.first?.quantization } ? inputs.first?.quantization : nil
+        let quantization = inputs.allSatisfy { $0.type == .uint8 } ? storage.quantization ?? common : nil
         inputs = try node.inputs.map { try converted($0, layout, quantization == nil ? .float32 : .uint8, quantization) }
         guard inputs.count > 1 else {
             values[node.output] = inputs.first
@@ -270,7 +271,13 @@ extension NetworkCompiler {
     }
 
     private mutating func emitPad(_ node: Node, _ pads: [Int], _ value: Float) throws {
-        let input = try passed(node.inputs[0], storage(of: node.output))
+        let storage = storage(of: node.output)
+        var input = try passed(node.inputs[0], storage)
+        if let quantization = input.quantization, !quantization.covers(value) {
+            // The elements that it adds are beyond the input's range.
+            let wider = storage.quantization.flatMap { $0.covers(value) ? $0 : nil }
+            input = try wider.map { try converted(node.inputs[0], input.layout, .uint8, $0) } ?? float(node.inputs[0], input.layout)
+        }
         let rank = input.shape.count
         values[node.output] = try pad(input, Array(pads[..<rank]), Array(pads[rank...]), value, node)
     }
@@ -320,5 +327,13 @@ extension Pooling {
             let extent = (kernel[axis] - 1) * dilations[axis] + 1
             return max(0, (output[axis + 2] - 1) * strides[axis] + extent - input[axis + 2] - pads[axis])
         }
+    }
+}
+
+extension AffineQuantization {
+    /// Whether 8 bits hold a value without cutting it off.
+    fileprivate func covers(_ value: Float) -> Bool {
+        let stored = value / scale + Float(zeroPoint)
+        return stored >= -0.5 && stored <= 255.5
     }
 }

@@ -26,7 +26,8 @@ struct RowVectors: Sendable {
         length = packed.rowLength
         reader = PackedWeights.VectorReader(packed)
         ladder = packed.ladder ?? []
-        places = packed.levels.indices.map { level in
+        // Levels that no channel has need none.
+        places = (0..<Int(packed.points.max() ?? 0)).map { level in
             var next: Int32 = 0
             return packed.points.map { points in
                 let place = next

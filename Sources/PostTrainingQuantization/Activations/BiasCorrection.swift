@@ -19,6 +19,8 @@ struct BiasCorrection<Inputs: CalibrationInputs> {
     let threads: Int
 
     private static var largestBatch: Int { 32 }
+    /// Float bytes of results that a batch may have.
+    private static var batchBytes: Int { 256 << 20 }
     /// A part of the results that is cut off less than this says too little.
     private static var leastPart: Double { 0.1 }
 
@@ -71,7 +73,8 @@ struct BiasCorrection<Inputs: CalibrationInputs> {
 
     private func means(_ network: Network, _ results: [Result]) throws -> [String: ResultMeans] {
         let values = results.map(\.value)
-        let batch = network.hasFixedBatch ? 1 : min(Self.largestBatch, calibration.sampleCount)
+        let bytes = values.reduce(4) { $0 + 4 * (elementCount(of: shapes[$1] ?? []) ?? 0) }
+        let batch = network.hasFixedBatch ? 1 : max(1, min(Self.largestBatch, calibration.sampleCount, Self.batchBytes / bytes))
         let session = try Session(network: network.computing(values), maximumBatch: batch, threads: threads, outputs: values)
         var means: [String: ResultMeans] = [:]
         for start in stride(from: 0, to: calibration.sampleCount, by: batch) {

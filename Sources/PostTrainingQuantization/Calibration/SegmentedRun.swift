@@ -10,6 +10,8 @@ struct SegmentedRun {
     private let threads: Int
     /// By value: whether a network can have it as an input, dense with the batch as its first dimension.
     private let isPossibleInput: [String: Bool]
+    /// Values that will be asked for in the end, whether anything reads them or not.
+    private let kept: Set<String>
     /// The node that is next.
     private(set) var position = 0
     /// The values known, and the number of samples.
@@ -17,8 +19,13 @@ struct SegmentedRun {
 
     private static var largestBatch: Int { 32 }
 
-    /// - Parameter samples: numbers of samples of the calibration.
-    init(_ network: Network, _ calibration: some CalibrationInputs, samples: [Int], threads: Int) throws {
+    /// - Parameters:
+    ///   - samples: numbers of samples of the calibration.
+    ///   - kept: values that will be asked for in the end.
+    init(
+        _ network: Network, _ calibration: some CalibrationInputs, samples: [Int], keeping kept: [String] = [], threads: Int
+    ) throws {
+        self.kept = Set(kept)
         let (one, hasFixedBatch) = (try network.shapes(batch: 1), network.hasFixedBatch)
         let two = hasFixedBatch ? one : try network.shapes(batch: 2)
         (shapes, self.hasFixedBatch, self.threads) = (one, hasFixedBatch, threads)
@@ -36,18 +43,18 @@ struct SegmentedRun {
     }
 
     /// Bytes of the values that a network's later nodes read, at the place where that is most, for one sample.
-    static func largestByteCount(_ network: Network) throws -> Int {
+    static func largestByteCount(_ network: Network, keeping kept: [String] = []) throws -> Int {
         let shapes = try network.shapes(batch: 1)
         return network.nodes.indices.reduce(4) { largest, node in
-            max(largest, network.live(before: node).reduce(0) { $0 + 4 * (elementCount(of: shapes[$1] ?? []) ?? 0) })
+            max(largest, network.live(before: node, keeping: Set(kept)).reduce(0) { $0 + 4 * (elementCount(of: shapes[$1] ?? []) ?? 0) })
         }
     }
 
     /// As many samples, evenly spread, as there are or fit into `bytes`.
     static func samples(
-        of network: Network, count total: Int, maximum: Int, bytes: Int, copies: Int
+        of network: Network, keeping kept: [String] = [], count total: Int, maximum: Int, bytes: Int, copies: Int
     ) throws -> [Int] {
-        let fitting = bytes / max(1, try largestByteCount(network) * copies)
+        let fitting = bytes / max(1, try largestByteCount(network, keeping: kept) * copies)
         let count = max(1, min(total, maximum, fitting))
         return (0..<count).map { $0 * total / count }
     }
@@ -55,7 +62,7 @@ struct SegmentedRun {
     /// Runs up to a node, not below the last one, and returns what the nodes from there on read, among it the node's inputs.
     /// - Parameter network: the same nodes as ever; layers from the last node on may have changed.
     mutating func advance(to node: Int, in network: Network) throws -> [[String: [Float]]] {
-        let live = network.live(before: node).sorted()
+        let live = network.live(before: node, keeping: kept).sorted()
         let moves = live.allSatisfy { isPossibleInput[$0] == true }
         let wanted = moves ? live : network.nodes[node].inputs.filter { network.constants[$0] == nil }
         let segment = piece(of: network, position..<node, computing: wanted)
@@ -104,10 +111,10 @@ struct SegmentedRun {
 }
 
 extension Network {
-    /// The values that exist before a node and that it or a later one reads, or that are outputs.
-    func live(before node: Int) -> Set<String> {
+    /// The values that exist before a node and that it or a later one reads, that are outputs, or that are kept.
+    func live(before node: Int, keeping kept: Set<String> = []) -> Set<String> {
         let made = Set(inputs.map(\.name) + nodes[..<node].map(\.output))
-        return made.intersection(nodes[node...].flatMap(\.inputs) + outputs.map(\.name))
+        return made.intersection(kept.union(nodes[node...].flatMap(\.inputs) + outputs.map(\.name)))
     }
 
     /// By layer, the node that uses it first.

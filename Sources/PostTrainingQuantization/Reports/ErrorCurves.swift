@@ -11,7 +11,7 @@ public struct ErrorCurves: Equatable, Sendable {
 
     /// By nearest rounding with the best scale for every channel, 2 to 8 bits.
     public var nearest: [Entry] = []
-    /// By output-aware rounding: at most so many bits.
+    /// By output-aware rounding, at the widths that the layer's points have.
     public var rounded: [Entry] = []
 
     /// - Throws: `QuantizationError` if the matrix product fails.
@@ -29,10 +29,8 @@ public struct ErrorCurves: Equatable, Sendable {
         }
         guard let rounded else { return }
         let power = rounded.powers.reduce(0, +)
-        // Layers with several widths may lack some: there the next smaller one counts.
-        self.rounded = (rounded.widths.count > 1 ? Array(2...6) : rounded.widths).map { bits in
-            let width = rounded.widths.last { $0 <= bits } ?? bits
-            return Entry(bits: bits, relativeError: rounded.error([Int](repeating: width, count: layer.channels)) / power)
+        self.rounded = rounded.widths.filter { $0 >= 2 || rounded.widths.count == 1 }.map { bits in
+            Entry(bits: bits, relativeError: rounded.error([Int](repeating: bits, count: layer.channels)) / power)
         }
     }
 }

@@ -18,6 +18,15 @@ struct LadderChoice {
 
     /// - Parameter family: nil to choose.
     func best(_ family: RefinementLadder.Family?) throws(QuantizationError) -> RoundedLayer {
+        do {
+            return try chosen(family)
+        } catch {
+            let isNamed = error.description.hasPrefix("layer `")
+            throw isNamed ? error : QuantizationError("layer `\(layer.name)`: \(error)", kind: error.kind)
+        }
+    }
+
+    private func chosen(_ family: RefinementLadder.Family?) throws(QuantizationError) -> RoundedLayer {
         switch family {
         case .odd: return try rounded(.odd)
         case .zero: return try rounded(.zero)
@@ -59,7 +68,9 @@ struct LadderChoice {
         }
         let odd = try plainError(.odd)
         var result: [RefinementLadder] = []
-        for ladder in [.zero, try subset] where try plainError(ladder) < odd { result.append(ladder) }
+        for ladder in [.zero, try subset] where ladder.widths.contains(width) {
+            if try plainError(ladder) < odd { result.append(ladder) }
+        }
         return result
     }
 

@@ -71,22 +71,33 @@ struct LayerAllocation<Inputs: CalibrationInputs> {
         return power > 0 ? 1e-4 / power : 0
     }
 
-    /// The allocation counts every channel as if it shared nothing with others; what the layers' levels need beyond that is taken off
-    /// the budget, and the allocation done again.
+    /// The allocation counts every channel as if it shared nothing with others; what the layers' levels take besides (mostly
+    /// codebooks) depends on the widths that occur, so the largest target whose result keeps to the budget is found by halving.
     /// - Parameter orLeast: exceed a budget that is too small instead of throwing.
     func widths(within budget: Int, orLeast: Bool = false) throws(QuantizationError) -> [String: [Int]] {
         let allocation = BitAllocation(choices())
-        var target = budget
-        while true {
-            let result = split(allocation.bits(within: target))
-            let bytes = result.reduce(0) { $0 + (layers[$1.key]?.byteCount($1.value) ?? 0) }
-            guard bytes > budget else { return result }
-            guard target >= allocation.leastBytes else {
-                if orLeast { return result }
-                throw QuantizationError("a budget of \(budget) bytes: these layers need at least \(bytes)")
-            }
-            target -= max(1, bytes - budget)
+        func result(_ target: Int) -> (widths: [String: [Int]], bytes: Int) {
+            let widths = split(allocation.bits(within: target))
+            return (widths, widths.reduce(0) { $0 + (layers[$1.key]?.byteCount($1.value) ?? 0) })
         }
+        var best = result(allocation.leastBytes)
+        guard best.bytes <= budget || orLeast else {
+            let weights = Double(max(1, weightCount))
+            throw QuantizationError(
+                "a budget of \(budget) bytes, \(Double(budget * 8) / weights) bits per weight: these layers need at least \(best.bytes), \(Double(best.bytes * 8) / weights) bits per weight")
+        }
+        var (low, high) = (allocation.leastBytes, max(allocation.leastBytes, budget))
+        while low <= high {
+            let target = low + (high - low) / 2
+            let found = result(target)
+            if found.bytes <= budget {
+                if found.bytes >= best.bytes { best = found }
+                low = target + 1
+            } else {
+                high = target - 1
+            }
+        }
+        return best.widths
     }
 
     private func choices() -> [[BitAllocation.Choice]] {

@@ -25,7 +25,7 @@ struct OutputSensitivity<Inputs: CalibrationInputs> {
         let provided = Set(network.inputs.map(\.name))
         values = Array(Set(network.outputs.map { network.unsquashed($0.name) })).filter { !provided.contains($0) }.sorted()
         samples = try SegmentedRun.samples(
-            of: network, count: calibration.sampleCount, maximum: maximumSamples, bytes: maximumBytes, copies: 1)
+            of: network, keeping: values, count: calibration.sampleCount, maximum: maximumSamples, bytes: maximumBytes, copies: 1)
         guard !values.isEmpty else { return }
         reference = try start().finish(network, computing: values)
         for value in values {
@@ -36,7 +36,7 @@ struct OutputSensitivity<Inputs: CalibrationInputs> {
     }
 
     private func start() throws -> SegmentedRun {
-        try SegmentedRun(network, calibration, samples: samples, threads: threads)
+        try SegmentedRun(network, calibration, samples: samples, keeping: values, threads: threads)
     }
 
     /// - Parameter changed: the network with other weights.

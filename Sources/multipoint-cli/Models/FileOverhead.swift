@@ -3,11 +3,11 @@ import MultipointGraph
 import PostTrainingQuantization
 
 extension PackedFile {
-    /// What a packed file of a float network takes at most besides its packed layers' codes, scales, codebooks and numbers of points:
+    /// About what a packed file of a float network takes besides its packed layers' codes, scales, codebooks and numbers of points:
     /// header, graph, biases, float constants.
     ///
-    /// Measured on a file of the same network whose layers have as many levels as a ladder can have, every value with a
-    /// quantization, all numbers as long as they get, and hardly any codes.
+    /// Measured on a file of the same network whose layers have three levels, every value with a quantization, all numbers as long as
+    /// they get, and hardly any codes.
     static func overhead(of network: Network, packing names: Set<String>, producer: String) throws -> Int {
         var skeleton = network
         let quantization = AffineQuantization(scale: 0.123_456_79, zeroPoint: 255)
@@ -30,12 +30,12 @@ extension PackedFile {
         return try file.encoded().count - packedBytes
     }
 
-    /// One channel with six points, the others with none.
+    /// One channel with three points, the others with none.
     private static func emptyLadder(channels: Int, rowLength: Int) throws -> PackedWeights {
         let level = PackedWeights.Level(codebook: [-1, 1], codes: [UInt8](repeating: 0, count: rowLength))
         return try PackedWeights(
-            rowLength: rowLength, points: [6] + [UInt8](repeating: 0, count: channels - 1),
-            levels: [PackedWeights.Level](repeating: level, count: 6), ladder: [2, 2, 2, 2, 2],
+            rowLength: rowLength, points: [3] + [UInt8](repeating: 0, count: channels - 1),
+            levels: [PackedWeights.Level](repeating: level, count: 3), ladder: [2, 2],
             scales: [Float](repeating: 1, count: channels))
     }
 }

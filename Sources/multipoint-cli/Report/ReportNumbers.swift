@@ -13,8 +13,8 @@ func grouped(_ number: Int) -> String {
 
 /// A fraction as per cent with three digits that count: "12.3 %", "0.0123 %".
 func percentText(_ fraction: Double) -> String {
-    guard fraction.isFinite, fraction > 0 else { return fraction == 0 ? "0 %" : "–" }
     let percent = fraction * 100
+    guard percent.isFinite, percent > 0 else { return fraction == 0 ? "0 %" : "–" }
     let digits = min(6, max(0, 2 - Int(log10(percent).rounded(.down))))
     return decimal(percent, digits: digits) + " %"
 }
