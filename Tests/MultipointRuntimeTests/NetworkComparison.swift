@@ -27,10 +27,11 @@ struct NetworkComparison {
     let layers: Set<String>
     let steps: [(name: String, implementation: String)]
 
-    init(_ network: Network, inputs: [[Float]], batch: Int, threads: Int) throws {
+    /// - Parameter reference: whose operations to apply, if not those of the network itself.
+    init(_ network: Network, reference other: Network? = nil, inputs: [[Float]], batch: Int, threads: Int) throws {
         let run = try TracedRun(network, inputs: inputs, batch: batch, threads: threads)
         let shapes = try network.shapes(batch: batch)
-        let reference = ReferenceNetwork(network: network, shapes: shapes)
+        let reference = ReferenceNetwork(network: other ?? network, shapes: shapes)
         // Of values that fusion left no place for, the reference; of the others what the network has.
         var sources = run.kept.mapValues(\.values)
         for node in network.nodes {

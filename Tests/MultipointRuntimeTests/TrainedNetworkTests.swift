@@ -17,6 +17,19 @@ final class TrainedNetworkTests: XCTestCase {
     /// Greedy points with free scales: extra rows in most layers, and a pass that sums them.
     func testGreedyPoints() throws { try check("greedy.multipoint", Digits.load("greedy"), [Digits.images(2)], batch: 2) }
 
+    /// One channel's bias off by a tenth of a step shows in that layer's result, and nowhere else.
+    func testSmallDifferencesShow() throws {
+        let network = try Digits.load("ladder")
+        var other = network
+        let layer = "block2_conv1"
+        let results = try network.layerResults(shapes: network.shapes(batch: 2))
+        let value = try XCTUnwrap(results.first { $0.layer == layer }).value
+        let scale = try XCTUnwrap(network.quantization[value] ?? network.layers["block2_conv2"]?.inputQuantization).scale
+        other.layers[layer]?.bias?[3] += scale / 10
+        let comparison = try NetworkComparison(network, reference: other, inputs: [Digits.images(2)], batch: 2, threads: 1)
+        XCTAssertEqual(comparison.differences.filter { !$0.isAccepted }.map(\.value), [value])
+    }
+
     func testNetworksOfTheEnvironment() throws {
         for entry in (ProcessInfo.processInfo.environment["MULTIPOINT_NETWORKS"] ?? "").split(separator: ":") {
             let parts = entry.split(separator: "=", maxSplits: 1).map(String.init)
@@ -57,7 +70,7 @@ extension NetworkComparison {
         func text(_ all: [Difference], _ unit: String) -> String {
             guard let worst = all.max(by: { $0.largest < $1.largest }) else { return "0" }
             let elements = all.reduce(0) { $0 + $1.counts.found }
-            return "\(all.count) with \(elements) elements, largest distance \(String(format: "%.3g", worst.largest)) \(unit) (`\(worst.value)`)"
+            return "\(all.count) with \(elements) elements, largest distance \(String(format: "%.5g", worst.largest)) \(unit) (`\(worst.value)`)"
         }
         return "\(layers.count) of \(network.layers.count) layers, \(differences.count) values compared; in 8 bits "
             + text(bytes, "steps") + "; in float " + text(floats, "of the largest")
