@@ -46,7 +46,9 @@ let tests: [Target] = [
     .testTarget(name: "MultipointQuantizationTests", dependencies: ["MultipointQuantization"]),
     .testTarget(name: "MultipointFormatTests", dependencies: ["MultipointFormat"]),
     .testTarget(name: "DNNLTests", dependencies: ["DNNL"]),
-    .testTarget(name: "MultipointRuntimeTests", dependencies: ["MultipointRuntime", "CElementwise"]),
+    .testTarget(
+        name: "MultipointRuntimeTests", dependencies: ["MultipointRuntime", "MultipointFormat", "CElementwise"],
+        exclude: ["Trained"]),
     .testTarget(
         name: "PostTrainingQuantizationTests",
         dependencies: ["PostTrainingQuantization", "MultipointRuntime", "MultipointGraph"]),

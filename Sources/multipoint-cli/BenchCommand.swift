@@ -16,6 +16,12 @@ struct BenchCommand: ParsableCommand {
     @Argument(help: "A packed file, or an ONNX network to run in float.") var model: String
     @Option(help: "Batch sizes, separated by commas.") var batch = CountList([1])
     @Option(help: "Numbers of threads, separated by commas.") var threads = CountList([1])
+    @Option(
+        help: """
+            Measure also the throughput of this many sessions at once, each on a thread of its own (with --threads threads each), \
+            beside that of one.
+            """)
+    var sessions = 1
     @Option(help: "Seconds of measuring for each combination.") var seconds = 4.0
     @Flag(help: "Show every step's time, and the floor of the layer that it computes.") var profile = false
     @Flag(help: "Measure processor time instead of the clock's: for one thread, on a machine that others keep busy.")
@@ -27,6 +33,7 @@ struct BenchCommand: ParsableCommand {
     func validate() throws {
         guard batch.numbers.allSatisfy((1...65_536).contains) else { throw ValidationError("--batch: 1 to 65536 expected") }
         guard threads.numbers.allSatisfy((1...1024).contains) else { throw ValidationError("--threads: 1 to 1024 expected") }
+        guard (1...1024).contains(sessions) else { throw ValidationError("--sessions \(sessions): 1 to 1024 expected") }
         guard !cpuTime || threads.numbers == [1] else { throw ValidationError("--cpu-time: goes with --threads 1 only") }
         guard seconds > 0, seconds <= 3600 else { throw ValidationError("--seconds \(seconds): a positive number up to 3600 expected") }
     }
@@ -45,7 +52,7 @@ struct BenchCommand: ParsableCommand {
                 let load = try FirstAnswer.measured(model: model, batch: batch, threads: threads)
                 let bench = Bench(
                     prepared: prepared, network: network, batch: batch, threads: threads, seconds: seconds, profiles: profile,
-                    stopwatch: cpuTime ? .processorTime : .wallClock)
+                    stopwatch: cpuTime ? .processorTime : .wallClock, sessions: sessions)
                 var result = try bench.run { progress.show("batch \(batch), \(threads) threads:", $0) }
                 result.load = .init(load)
                 results.append(result)

@@ -8,6 +8,8 @@ struct ReferenceLayer {
     init(_ packed: PackedWeights) {
         var used = [Int](repeating: 0, count: packed.levels.count)
         var nextScale = 0
+        // Once: they are kept packed.
+        let codes = packed.levels.map(\.codes)
         vectors = []
         for points in packed.points.map({ Int($0) }) {
             var channel: [(scale: Double, entries: [Int64])] = []
@@ -16,7 +18,7 @@ struct ReferenceLayer {
                 let start = used[level] * packed.rowLength
                 used[level] += 1
                 let entries = (0..<packed.rowLength).map {
-                    Int64(packed.levels[level].codebook[Int(packed.levels[level].codes[start + $0])])
+                    Int64(packed.levels[level].codebook[Int(codes[level][start + $0])])
                 }
                 if let ladder = packed.ladder {
                     // A point counts as many times its finest scale as the ratios below it multiply to, within this channel.

@@ -7,7 +7,13 @@ struct ReferenceNetwork {
 
     typealias Values = [Double]
 
-    func value(of node: Node, _ inputs: [Values]) -> Values {
+    /// An operation, or a form of it, that has no loop here.
+    struct Unknown: Error {
+        var node: Node
+    }
+
+    /// - Throws: if there is no loop for the operation.
+    func value(of node: Node, _ inputs: [Values]) throws -> Values {
         let shape = shapes[node.output] ?? [], from = shapes[node.inputs[0]] ?? []
         switch node.operation {
         case .layer(let name):
@@ -17,14 +23,14 @@ struct ReferenceNetwork {
         case .clip(let minimum, let maximum): return inputs[0].map { min(max($0, Double(minimum)), Double(maximum)) }
         case .leakyRelu(let alpha): return inputs[0].map { $0 < 0 ? Double(alpha) * $0 : $0 }
         case .sigmoid: return inputs[0].map { 1 / (1 + (-$0).exponential) }
-        case .add: return zip(inputs[0], inputs[1]).map { $0 + $1 }
+        case .add where inputs[0].count == inputs[1].count: return zip(inputs[0], inputs[1]).map { $0 + $1 }
         case .maxPool(let pooling): return pool(inputs[0], from, shape, pooling) { values, _ in values.max() ?? 0 }
         case .averagePool(let pooling, let countsPadding):
             return pool(inputs[0], from, shape, pooling) { $0.reduce(0, +) / Double(countsPadding ? $1 : $0.count) }
         case .globalAveragePool:
             let size = from[2] * from[3]
             return (0..<(from[0] * from[1])).map { inputs[0][($0 * size)..<(($0 + 1) * size)].reduce(0, +) / Double(size) }
-        case .concat: return concatenated(node, inputs, shape)
+        case .concat(axis: 1): return concatenated(node, inputs, shape)
         case .flatten: return inputs[0]
         case .slice(let starts, _, let axes, let steps):
             return elements(shape) { index in
@@ -38,7 +44,7 @@ struct ReferenceNetwork {
                 let isInside = place.indices.allSatisfy { (0..<from[$0]).contains(place[$0]) }
                 return isInside ? inputs[0][offset(place, from)] : Double(value)
             }
-        default: return []
+        default: throw Unknown(node: node)
         }
     }
 
@@ -86,23 +92,49 @@ struct ReferenceNetwork {
                 zip(weights[index[1]], input[(index[0] * from[1])...]).reduce(bias(index[1])) { $0 + $1.0 * $1.1 }
             }
         }
-        let (inputs, kernel) = (layer.shape[1], Array(layer.shape[2...]))
-        return elements(shape) { index in
-            let first = index[1] / (layer.channels / attributes.group) * inputs
-            var sum = bias(index[1])
-            for channel in 0..<inputs {
-                for ky in 0..<kernel[0] {
-                    for kx in 0..<kernel[1] {
-                        let y = index[2] * attributes.strides[0] - attributes.pads[0] + ky * attributes.dilations[0]
-                        let x = index[3] * attributes.strides[1] - attributes.pads[1] + kx * attributes.dilations[1]
-                        guard (0..<from[2]).contains(y), (0..<from[3]).contains(x) else { continue }
-                        let weight = weights[index[1]][(channel * kernel[0] + ky) * kernel[1] + kx]
-                        sum += weight * input[((index[0] * from[1] + first + channel) * from[2] + y) * from[3] + x]
+        var result: Values = []
+        for image in 0..<shape[0] {
+            for channel in 0..<layer.channels {
+                let group = channel / (layer.channels / attributes.group)
+                let first = (image * from[1] + group * layer.shape[1]) * from[2] * from[3]
+                result += plane(layer, attributes, weights[channel], bias(channel), input[first...], from, shape)
+            }
+        }
+        return result
+    }
+
+    /// One channel of one image, weight by weight: each goes to all places that it reaches. Pointers, because trained networks are large
+    /// and tests not optimized.
+    private func plane(
+        _ layer: Layer, _ attributes: ConvolutionAttributes, _ weights: Values, _ bias: Double, _ input: ArraySlice<Double>,
+        _ from: [Int], _ shape: [Int]
+    ) -> Values {
+        let (rows, columns, height, width) = (layer.shape[2], layer.shape[3], from[2], from[3])
+        let (stepY, stepX) = (attributes.strides[0], attributes.strides[1])
+        var sums = Values(repeating: bias, count: shape[2] * shape[3])
+        sums.withUnsafeMutableBufferPointer { sums in
+            input.withUnsafeBufferPointer { input in
+                for (number, weight) in weights.enumerated() {
+                    let (channel, ky, kx) = (number / (rows * columns), number / columns % rows, number % columns)
+                    let top = ky * attributes.dilations[0] - attributes.pads[0], left = kx * attributes.dilations[1] - attributes.pads[1]
+                    var y = 0
+                    while y < shape[2] {
+                        let row = y * stepY + top
+                        if row >= 0, row < height {
+                            var (place, column) = (y * shape[3], left)
+                            let source = (channel * height + row) * width, end = place + shape[3]
+                            while place < end {
+                                if column >= 0, column < width { sums[place] += weight * input[source + column] }
+                                place += 1
+                                column += stepX
+                            }
+                        }
+                        y += 1
                     }
                 }
             }
-            return sum
         }
+        return sums
     }
 
     /// `reduce` gets the elements inside the input and how many places the window has inside the input and its declared padding.

@@ -108,6 +108,14 @@ final class CommandTests: XCTestCase {
             XCTAssertEqual(results.map { [$0["batch"] as? Int, $0["threads"] as? Int] }, [[1, 1], [1, 2], [3, 1], [3, 2]])
             for result in results { try checkBenched(result, isPacked: file == packed) }
         }
+        let several = try command("bench", packed, "--seconds", "0.01", "--sessions", "3", "--json")
+        XCTAssertEqual(several.status, 0, several.errors)
+        let report = try XCTUnwrap(JSONSerialization.jsonObject(with: Data(several.output.utf8)) as? [String: Any])
+        let sessions = try XCTUnwrap((report["results"] as? [[String: Any]])?.first?["sessions"] as? [String: Any])
+        XCTAssertEqual(sessions["count"] as? Int, 3)
+        let (all, one) = (sessions["images_per_second"] as? Double ?? 0, sessions["images_per_second_of_one"] as? Double ?? 0)
+        XCTAssertEqual(try XCTUnwrap(sessions["scaling"] as? Double), all / one, accuracy: 1e-6)
+        assertFails(try command("bench", packed, "--sessions", "0"), 64, "--sessions")
         let text = try command("bench", packed, "--seconds", "0.01", "--cpu-time")
         XCTAssertEqual(text.status, 0, text.errors)
         XCTAssertTrue(text.output.contains("8 layers, 8 of them packed"), text.output)

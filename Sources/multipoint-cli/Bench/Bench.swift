@@ -11,6 +11,8 @@ struct Bench {
     let seconds: Double
     let profiles: Bool
     var stopwatch = Stopwatch.wallClock
+    /// To run at once; 1 leaves this out. As much time again.
+    var sessions = 1
 
     /// One turn; longer than what the other's weights cost in cache.
     private static let turnSeconds = 0.05
@@ -31,7 +33,8 @@ struct Bench {
             latency: .init(minimum: times.minimum * 1e3, median: times.median * 1e3, p99: times.quantile(0.99) * 1e3),
             imagesPerSecond: Double(batch) / times.median, floorMilliseconds: hasFloor ? floorTimes.minimum * 1e3 : nil,
             floorRatio: hasFloor ? times.minimum / floorTimes.minimum : nil, arenaBytes: benched.session.arenaByteCount,
-            profile: profiles ? try profile(benched, floor, once, progress) : nil)
+            profile: profiles ? try profile(benched, floor, once, progress) : nil,
+            sessions: sessions > 1 ? try throughput(once, progress) : nil)
     }
 
     /// - Returns: the shortest time.
@@ -54,6 +57,13 @@ struct Bench {
             elapsed = (ContinuousClock.now - start) / .seconds(1)
             progress(min(Double(turns) / 3, elapsed / seconds))
         }
+    }
+
+    private func throughput(_ once: Double, _ progress: (Double) -> Void) throws -> BenchResult.Sessions {
+        var throughput = try SessionThroughput(
+            prepared, sessions: sessions, batch: batch, threads: threads, once: once, turnSeconds: 4 * Bench.turnSeconds)
+        try takeTurns(progress) { try throughput.takeTurn() }
+        return throughput.result
     }
 
     /// At least two runs, of which the first finds the other's data in the cache and does not count.

@@ -5,6 +5,7 @@ extension BenchReport {
             "\(model): \(layers)",
             "\(machine.processor), \(machine.cores) cores; oneDNN \(machine.dnnl), \(machine.instructionSet)", "", table.text,
         ]
+        if results.contains(where: { $0.sessions != nil }) { lines += ["", sessionsTable.text] }
         for result in results {
             guard let profile = result.profile else { continue }
             lines += ["", "batch \(result.batch), \(result.threads) threads: shortest times of \(result.runs) runs", profile.text]
@@ -19,6 +20,22 @@ extension BenchReport {
             .right("arena MB"),
         ])
         for result in results { table.add(result.cells) }
+        return table
+    }
+}
+
+extension BenchReport {
+    fileprivate var sessionsTable: TextTable {
+        var table = TextTable([
+            .right("batch"), .right("threads"), .right("sessions"), .right("images/s"), .right("of one"), .right("scaling"),
+        ])
+        for result in results {
+            guard let sessions = result.sessions else { continue }
+            table.add([
+                "\(result.batch)", "\(result.threads)", "\(sessions.count)", decimal(sessions.imagesPerSecond, digits: 1),
+                decimal(sessions.imagesPerSecondOfOne, digits: 1), decimal(sessions.scaling, digits: 3),
+            ])
+        }
         return table
     }
 }

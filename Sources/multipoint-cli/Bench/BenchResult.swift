@@ -14,12 +14,27 @@ struct BenchResult: Encodable {
     var load: Load?
     var arenaBytes: Int
     var profile: [Step]?
+    /// If asked for, several sessions at once.
+    var sessions: Sessions?
 
     /// Milliseconds.
     struct Latency: Encodable {
         var minimum: Double
         var median: Double
         var p99: Double
+    }
+
+    /// Sessions of the network on as many threads of the host's, each with the threads of its own that `threads` says.
+    struct Sessions: Encodable {
+        var count: Int
+        /// Of which the shortest count.
+        var turns: Int
+        /// Of all sessions together.
+        var imagesPerSecond: Double
+        /// Of one session alone, run in turns with them.
+        var imagesPerSecondOfOne: Double
+        /// All sessions' throughput over that of one.
+        var scaling: Double
     }
 
     /// From opening the file to the first answer, in a process of its own. Milliseconds.
