@@ -1,5 +1,6 @@
 /* Loops over elements, compiled for several instruction sets, of which the machine's widest is chosen. Every version
- * computes the same operations in the same order, so results do not depend on the machine. Nothing is allocated. */
+ * computes the same operations in the same order, so results do not depend on the machine, but for the sign of a float zero.
+ * Nothing is allocated. */
 #ifndef MULTIPOINT_ELEMENTWISE_H
 #define MULTIPOINT_ELEMENTWISE_H
 
