@@ -12,11 +12,11 @@ struct NetworkComparison {
         var quantization: AffineQuantization?
         /// How many elements there are, and how many the reference makes of the same operands.
         var counts: (found: Int, expected: Int)
-        /// In 8 bits: the largest distance from the real value, as far as 8 bits reach, in steps. In float: the largest distance, as a
-        /// part of the largest real value.
+        /// In 8 bits: the largest distance from the real value, as far as 8 bits reach, in steps.
+        /// In float: the largest distance, as a part of the largest real value.
         var largest: Double
-        /// The same as a part of what is allowed. In 8 bits that is half a step, and a little for rounding to float before; in float, for
-        /// each element, 1e-5 of 1 + |real value|.
+        /// The same as a part of what is allowed. In 8 bits that is half a step, and a little for rounding to float before.
+        /// In float, for each element, 1e-5 of 1 + |real value|.
         var ofAllowed: Double
 
         var isAccepted: Bool { counts.found == counts.expected && ofAllowed <= 1 }
@@ -52,7 +52,8 @@ extension NetworkComparison.Difference {
         (value, self.node, quantization) = (node.output, node, found.quantization)
         counts = (found.values.count, expected.count)
         (largest, ofAllowed) = (0, 0)
-        let unit = found.quantization.map { Double($0.scale) } ?? max(expected.reduce(0) { max($0, abs($1)) }, .leastNormalMagnitude)
+        let size = max(expected.reduce(0) { max($0, abs($1)) }, .leastNormalMagnitude)
+        let unit = found.quantization.map { Double($0.scale) } ?? size
         for (found, expected) in zip(found.values, expected) {
             let distance = abs(found - (quantization?.nearest(to: expected) ?? expected))
             // Not `max`, which passes over what is not a number.

@@ -20,7 +20,8 @@ struct TracedRun {
         let outputs = network.outputs.map(\.name)
         let interface = ProgramInterface(batch: batch, inputs: inputs.map { _ in .dense }, outputs: outputs.map { _ in .dense })
         let traced: [String: NetworkCompiler.TracedValue]
-        (program, traced) = try NetworkCompiler.compileTraced(PreparedNetwork(network), interface, outputs: outputs, threads: threads)
+        (program, traced) = try NetworkCompiler.compileTraced(
+            PreparedNetwork(network), interface, outputs: outputs, threads: threads)
         let shapes = try network.shapes(batch: batch)
         let arena = try AlignedBuffer(byteCount: program.arenaByteCount)
         let sources = try inputs.map { try AlignedBuffer(byteCount: $0.count * 4) }

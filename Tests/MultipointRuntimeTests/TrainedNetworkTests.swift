@@ -9,8 +9,8 @@ import XCTest
 ///
 ///     MULTIPOINT_NETWORKS=a.multipoint:b.multipoint=images.npy
 ///
-/// each with the first images of a float32 array [N, …], as the network takes them, or else with noise over the range that its input is
-/// quantized to.
+/// each with the first two images of a float32 array [N, …], as the network takes them, or else with noise over the range that its
+/// input is quantized to.
 final class TrainedNetworkTests: XCTestCase {
     func testLadder() throws { try check("ladder.multipoint", Digits.load("ladder"), [Digits.images(2)], batch: 2) }
 
@@ -40,7 +40,9 @@ final class TrainedNetworkTests: XCTestCase {
             if parts.count > 1 {
                 XCTAssertEqual(inputs.count, 1, "\(parts[0]): one input expected where images are given")
                 let values = try NPY(path: parts[1]).floats
-                guard values.count >= sizes[0] else { return XCTFail("\(parts[1]): \(sizes[0]) values expected, found \(values.count)") }
+                guard values.count >= sizes[0] else {
+                    return XCTFail("\(parts[1]): \(sizes[0]) values expected, found \(values.count)")
+                }
                 inputs[0] = Array(values[..<sizes[0]])
             }
             try check(parts[0], network, inputs, batch: batch)
@@ -53,7 +55,7 @@ final class TrainedNetworkTests: XCTestCase {
             let comparison = try NetworkComparison(network, inputs: inputs, batch: batch, threads: threads)
             print("\(name), \(threads) threads: \(comparison.summary(of: network))")
             comparison.assertAccepted(name)
-            XCTAssertEqual(Set(network.layerOrder).subtracting(comparison.layers), [], "\(name): layers that nothing was compared of")
+            XCTAssertEqual(Set(network.layerOrder).subtracting(comparison.layers), [], "\(name): layers without a comparison")
         }
     }
 
@@ -70,7 +72,8 @@ extension NetworkComparison {
         func text(_ all: [Difference], _ unit: String) -> String {
             guard let worst = all.max(by: { $0.largest < $1.largest }) else { return "0" }
             let elements = all.reduce(0) { $0 + $1.counts.found }
-            return "\(all.count) with \(elements) elements, largest distance \(String(format: "%.5g", worst.largest)) \(unit) (`\(worst.value)`)"
+            let distance = String(format: "%.5g", worst.largest)
+            return "\(all.count) with \(elements) elements, largest distance \(distance) \(unit) (`\(worst.value)`)"
         }
         return "\(layers.count) of \(network.layers.count) layers, \(differences.count) values compared; in 8 bits "
             + text(bytes, "steps") + "; in float " + text(floats, "of the largest")

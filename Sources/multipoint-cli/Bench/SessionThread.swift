@@ -9,7 +9,9 @@ final class SessionThread {
     /// Written by the thread, read once it has ended.
     private var failure: (any Error)?
 
-    private init(_ network: BenchedNetwork, runs: Int, _ gate: Gate) { (self.network, self.runs, self.gate) = (network, runs, gate) }
+    private init(_ network: BenchedNetwork, runs: Int, _ gate: Gate) {
+        (self.network, self.runs, self.gate) = (network, runs, gate)
+    }
 
     /// From when all threads may run to when the last has ended.
     static func seconds(_ networks: ArraySlice<BenchedNetwork>, runs: Int) throws -> Double {
