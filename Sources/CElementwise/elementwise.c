@@ -26,7 +26,7 @@ INLINE uint8_t quantized(float value, float inverse_scale, float zero_point) {
     return (uint8_t)(int32_t)stored;
 }
 
-CLONES void multipoint_quantize(const void *source, uint8_t *restrict destination, size_t count, multipoint_quantizer quantizer) {
+CLONES void elementwise_quantize(const void *source, uint8_t *restrict destination, size_t count, multipoint_quantizer quantizer) {
     const float inverse_scale = quantizer.inverse_scale, zero_point = quantizer.zero_point;
     const unaligned_float *from = source;
     for (size_t i = 0; i < count; i++) destination[i] = quantized(from[i], inverse_scale, zero_point);
@@ -35,12 +35,12 @@ CLONES void multipoint_quantize(const void *source, uint8_t *restrict destinatio
 enum { BLOCK = 256 };
 
 /* A block of one plane after the other, then interleaved from the cache. */
-CLONES void multipoint_quantize_planes(
+CLONES void elementwise_quantize_planes(
     const void *source, size_t plane, uint8_t *restrict destination, size_t channels, size_t first, size_t last,
     multipoint_quantizer quantizer
 ) {
     const float inverse_scale = quantizer.inverse_scale, zero_point = quantizer.zero_point;
-    if (channels == 1) return multipoint_quantize((const unaligned_float *)source + first, destination + first, last - first, quantizer);
+    if (channels == 1) return elementwise_quantize((const unaligned_float *)source + first, destination + first, last - first, quantizer);
     uint8_t block[3 * BLOCK];
     for (size_t start = first; start < last; start += BLOCK) {
         size_t count = last - start < BLOCK ? last - start : BLOCK;
@@ -66,7 +66,7 @@ CLONES void multipoint_quantize_planes(
     }
 }
 
-void multipoint_look_up(const uint8_t table[256], const uint8_t *source, uint8_t *destination, size_t count) {
+void elementwise_look_up(const uint8_t table[256], const uint8_t *source, uint8_t *destination, size_t count) {
     for (size_t i = 0; i < count; i++) destination[i] = table[source[i]];
 }
 
@@ -196,14 +196,14 @@ AVX512 static void sum_avx512(const multipoint_row_sum *sum, size_t first, size_
     }
 }
 
-multipoint_vectors multipoint_widest_vectors(void) {
+multipoint_vectors elementwise_widest_vectors(void) {
     if (__builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl")) {
         return MULTIPOINT_AVX512;
     }
     return __builtin_cpu_supports("avx2") ? MULTIPOINT_AVX2 : MULTIPOINT_SCALARS;
 }
 
-void multipoint_sum_rows(const multipoint_row_sum *sum, size_t first, size_t last, multipoint_vectors vectors) {
+void elementwise_sum_rows(const multipoint_row_sum *sum, size_t first, size_t last, multipoint_vectors vectors) {
     if (sum->activation == MULTIPOINT_CLAMP && vectors == MULTIPOINT_AVX512) {
         sum_avx512(sum, first, last);
     } else if (sum->activation == MULTIPOINT_CLAMP && vectors == MULTIPOINT_AVX2) {

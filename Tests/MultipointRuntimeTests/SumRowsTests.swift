@@ -63,7 +63,7 @@ final class SumRowsTests: XCTestCase {
                                             stored.withUnsafeMutableBytes { stored in
                                                 real.withUnsafeMutableBytes { real in
                                                     sum.destination = isFloat ? real.baseAddress : stored.baseAddress
-                                                    multipoint_sum_rows(&sum, 0, these.positions, vectors)
+                                                    elementwise_sum_rows(&sum, 0, these.positions, vectors)
                                                 }
                                             }
                                         }
@@ -92,7 +92,7 @@ final class SumRowsTests: XCTestCase {
 
     func testEveryWidthOfVectorsGivesTheSameBits() {
         var generator = SeededGenerator(seed: 11)
-        let widths = [MULTIPOINT_SCALARS, MULTIPOINT_AVX2, MULTIPOINT_AVX512].filter { $0.rawValue <= multipoint_widest_vectors().rawValue }
+        let widths = [MULTIPOINT_SCALARS, MULTIPOINT_AVX2, MULTIPOINT_AVX512].filter { $0.rawValue <= elementwise_widest_vectors().rawValue }
         for number in 0..<200 {
             let these = Case(&generator)
             for addend in [MULTIPOINT_ADDEND_NONE, MULTIPOINT_ADDEND_U8, MULTIPOINT_ADDEND_F32] {

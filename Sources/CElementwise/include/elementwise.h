@@ -14,15 +14,15 @@ typedef struct {
 } multipoint_quantizer;
 
 /* `count` floats, which need no alignment. */
-void multipoint_quantize(const void *source, uint8_t *destination, size_t count, multipoint_quantizer quantizer);
+void elementwise_quantize(const void *source, uint8_t *destination, size_t count, multipoint_quantizer quantizer);
 
 /* Planes to interleaved channels: destination[p * channels + c] from source[c * plane + p], for positions first <= p < last. `plane` is in
  * elements; floats need no alignment. */
-void multipoint_quantize_planes(const void *source, size_t plane, uint8_t *destination, size_t channels, size_t first, size_t last,
+void elementwise_quantize_planes(const void *source, size_t plane, uint8_t *destination, size_t channels, size_t first, size_t last,
                                 multipoint_quantizer quantizer);
 
 /* destination[i] = table[source[i]]; in place is allowed. */
-void multipoint_look_up(const uint8_t table[256], const uint8_t *source, uint8_t *destination, size_t count);
+void elementwise_look_up(const uint8_t table[256], const uint8_t *source, uint8_t *destination, size_t count);
 
 /* Extra rows of some of 16 neighbouring channels, in the order of these channels in neighbouring columns. */
 typedef struct {
@@ -34,7 +34,7 @@ typedef struct {
     int32_t places[16];
 } multipoint_extra_rows;
 
-/* What stands beside a layer's rows, see multipoint_sum_rows. */
+/* What stands beside a layer's rows, see elementwise_sum_rows. */
 typedef enum { MULTIPOINT_ADDEND_NONE, MULTIPOINT_ADDEND_F32, MULTIPOINT_ADDEND_U8 } multipoint_addend;
 typedef enum { MULTIPOINT_CLAMP, MULTIPOINT_LEAKY, MULTIPOINT_LOGISTIC } multipoint_sum_activation;
 
@@ -70,11 +70,11 @@ typedef struct {
 typedef enum { MULTIPOINT_SCALARS, MULTIPOINT_AVX2, MULTIPOINT_AVX512 } multipoint_vectors;
 
 /* The widest that this machine has. */
-multipoint_vectors multipoint_widest_vectors(void);
+multipoint_vectors elementwise_widest_vectors(void);
 
 /* For positions first <= p < last:
  *     y[p, c] = activation(rows[p, c] + extra rows of c + terms[p, c] + bias[c] + addend[p, c])
  * stored as float or quantized. `destination` may be `addend` if their types agree. */
-void multipoint_sum_rows(const multipoint_row_sum *sum, size_t first, size_t last, multipoint_vectors vectors);
+void elementwise_sum_rows(const multipoint_row_sum *sum, size_t first, size_t last, multipoint_vectors vectors);
 
 #endif

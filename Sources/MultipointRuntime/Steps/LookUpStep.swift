@@ -59,7 +59,7 @@ private final class BoundLookUp: BoundStep {
     private func runPart() {
         guard let source, let destination else { return }
         let share = Threads.share(of: step.count)
-        multipoint_look_up(
+        elementwise_look_up(
             table, (source + share.lowerBound).assumingMemoryBound(to: UInt8.self),
             (destination + share.lowerBound).assumingMemoryBound(to: UInt8.self), share.count)
     }

@@ -54,7 +54,7 @@ private final class BoundQuantize: BoundStep {
         let size = step.rows * step.columns
         for outer in 0..<step.outer {
             let to = (destination + outer * size).assumingMemoryBound(to: UInt8.self)
-            multipoint_quantize_planes(
+            elementwise_quantize_planes(
                 source + outer * size * 4, step.columns, to, step.rows, share.lowerBound, share.upperBound, quantizer)
         }
     }

@@ -38,7 +38,7 @@ private final class BoundSumRows: BoundStep {
     private let strides: UnsafeMutablePointer<Int>
     private let terms: UnsafeMutablePointer<UnsafePointer<Float>?>
     private var sum = multipoint_row_sum()
-    private let vectors = multipoint_widest_vectors()
+    private let vectors = elementwise_widest_vectors()
 
     init(_ step: SumRowsStep) throws {
         self.step = step
@@ -107,7 +107,7 @@ private final class BoundSumRows: BoundStep {
 
     private func runPart() {
         let share = Threads.share(of: step.positions)
-        withUnsafePointer(to: sum) { multipoint_sum_rows($0, share.lowerBound, share.upperBound, vectors) }
+        withUnsafePointer(to: sum) { elementwise_sum_rows($0, share.lowerBound, share.upperBound, vectors) }
     }
 }
 
