@@ -83,6 +83,7 @@ static void test_early_child(void) {
         multipoint_session *session = made_session(2);
         int is_right = session != NULL && gives_sample_result(session);
         multipoint_session_destroy(session);
+        multipoint_model_destroy(model); /* valgrind takes what is left for lost: Swift tags its pointers to strings */
         _exit(is_right ? 0 : 1);
     }
     int status = 0;

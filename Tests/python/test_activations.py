@@ -74,8 +74,8 @@ def test_ranges(measured, choice):
     packed, found, names, values = measured("--activations", choice)
     extremes = {}
     for key, name in names.items():
-        # Of the layers that an addition joins the later one adds; its own result is stored nowhere. Outputs are float.
-        if key in ("shortcut", "output"):
+        # Of the layers that an addition joins the larger kernel adds; its own result is stored nowhere. Outputs are float.
+        if key in ("branch", "output"):
             assert name not in found
             continue
         x, (scale, zero_point) = values[name], found[name]

@@ -48,6 +48,8 @@ def start(folder: Path, arguments: list[str], **options) -> subprocess.Popen:
     for path in work.iterdir():
         path.unlink()
     (work / "out.multipoint").write_bytes(OLD)
+    # A shell that started the tests in the background has it ignored.
+    options.setdefault("preexec_fn", lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
     return subprocess.Popen([os.environ["MULTIPOINT_COMMAND"], *arguments], cwd=folder, **options)
 
 
