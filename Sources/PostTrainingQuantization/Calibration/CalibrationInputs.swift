@@ -49,3 +49,24 @@ public struct CalibrationArrays: CalibrationInputs, Sendable {
         }
     }
 }
+
+extension CalibrationInputs {
+    /// Some of the samples, evenly spread, in batches for the network.
+    func spread(over network: Network, maximumSamples: Int) throws -> [(inputs: [[Float]], count: Int)] {
+        let count = min(sampleCount, maximumSamples)
+        return try batches((0..<count).map { $0 * sampleCount / count }, for: network)
+    }
+
+    /// Samples by their numbers, in batches of at most 32, or of one where the network has a fixed batch.
+    func batches(_ samples: [Int], for network: Network) throws -> [(inputs: [[Float]], count: Int)] {
+        let size = network.hasFixedBatch ? 1 : 32
+        return try stride(from: 0, to: samples.count, by: size).map { start in
+            let chosen = samples[start..<min(samples.count, start + size)]
+            var inputs = [[Float]](repeating: [], count: network.inputs.count)
+            for sample in chosen {
+                for (index, values) in try batch(sample..<sample + 1).enumerated() { inputs[index] += values }
+            }
+            return (inputs, chosen.count)
+        }
+    }
+}

@@ -17,8 +17,6 @@ struct SegmentedRun {
     /// The values known, and the number of samples.
     private(set) var batches: [(values: [String: [Float]], count: Int)]
 
-    private static var largestBatch: Int { 32 }
-
     /// - Parameters:
     ///   - samples: numbers of samples of the calibration.
     ///   - kept: values that will be asked for in the end.
@@ -29,16 +27,12 @@ struct SegmentedRun {
         let (one, hasFixedBatch) = (try network.shapes(batch: 1), network.hasFixedBatch)
         let two = hasFixedBatch ? one : try network.shapes(batch: 2)
         (shapes, self.hasFixedBatch, self.threads) = (one, hasFixedBatch, threads)
-        isPossibleInput = one.mapValues { _ in true }.merging(
-            one.map { name, shape in (name, hasFixedBatch || (shape.first == 1 && two[name]?.first == 2)) }) { $1 }
-        let size = hasFixedBatch ? 1 : SegmentedRun.largestBatch
-        batches = try stride(from: 0, to: samples.count, by: size).map { start in
-            let chosen = samples[start..<min(samples.count, start + size)]
-            var inputs = [[Float]](repeating: [], count: network.inputs.count)
-            for sample in chosen {
-                for (index, values) in try calibration.batch(sample..<sample + 1).enumerated() { inputs[index] += values }
-            }
-            return (Dictionary(zip(network.inputs.map(\.name), inputs)) { first, _ in first }, chosen.count)
+        isPossibleInput = Dictionary(
+            one.map { name, shape in (name, hasFixedBatch || (shape.first == 1 && two[name]?.first == 2)) },
+            uniquingKeysWith: { first, _ in first })
+        let names = network.inputs.map(\.name)
+        batches = try calibration.batches(samples, for: network).map { inputs, count in
+            (Dictionary(zip(names, inputs)) { first, _ in first }, count)
         }
     }
 

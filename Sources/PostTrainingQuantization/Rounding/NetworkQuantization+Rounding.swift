@@ -1,7 +1,5 @@
-import DNNL
 import MultipointGraph
 import MultipointQuantization
-import MultipointRuntime
 
 /// The methods with output-aware rounding: a layer is first rounded at every width that it may get, then widths are chosen, then the
 /// layers are rounded once more in the order of the network.

@@ -78,25 +78,6 @@ struct OutputSensitivity<Inputs: CalibrationInputs> {
     }
 }
 
-extension CalibrationInputs {
-    /// Some of the samples, evenly spread, in batches for the network.
-    func spread(over network: Network, maximumSamples: Int) throws -> [(inputs: [[Float]], count: Int)] {
-        let (total, count) = (sampleCount, min(sampleCount, maximumSamples))
-        let chosen = (0..<count).map { $0 * total / count }
-        let size = network.hasFixedBatch ? 1 : min(32, count)
-        var batches: [(inputs: [[Float]], count: Int)] = []
-        for start in stride(from: 0, to: count, by: size) {
-            let samples = chosen[start..<min(count, start + size)]
-            var inputs = [[Float]](repeating: [], count: network.inputs.count)
-            for sample in samples {
-                for (index, values) in try self.batch(sample..<sample + 1).enumerated() { inputs[index] += values }
-            }
-            batches.append((inputs, samples.count))
-        }
-        return batches
-    }
-}
-
 extension Network {
     /// A value, or what the softmax or sigmoid that makes it reads.
     func unsquashed(_ value: String) -> String {
