@@ -73,8 +73,11 @@ extension Operation {
     /// Whether the operation mixes or reorders along axis 0 in a way that the result's shape does not show.
     fileprivate var worksAlongFirstAxis: Bool {
         switch self {
-        case .concat(let axis), .softmax(let axis): axis == 0
-        case .slice(_, _, let axes, _): axes.contains(0)
+        case .concat(let axis), .softmax(let axis), .logSoftmax(let axis), .layerNormalization(let axis, epsilon: _),
+            .gather(indices: _, shape: _, let axis), .argument(_, let axis, keepsDimension: _, selectsLast: _):
+            axis == 0
+        case .slice(_, _, let axes, _), .reduce(_, let axes, keepsDimensions: _): axes.contains(0)
+        case .resize(let resize): resize.axes.contains(0)
         default: false
         }
     }

@@ -63,7 +63,7 @@ import Testing
 
     @Test func pad() throws {
         let full = ints(0, 0, 1, 2, 0, 0, 3, 4)
-        let expected = Operation.pad(pads: [0, 0, 1, 2, 0, 0, 3, 4], value: 0.5)
+        let expected = Operation.pad(pads: [0, 0, 1, 2, 0, 0, 3, 4], .constant(0.5))
         let constants = ["p": full, "v": scalar(0.5)]
         let inputs = [node("Pad", ["x", "p", "v"], "y", ["mode": "constant"])]
         try expectSame(

@@ -19,11 +19,11 @@ struct ReferenceNetwork {
         case .layer(let name):
             guard let layer = network.layers[name] else { return [] }
             return product(layer, quantized(inputs[0], layer, node.inputs[0]), from, shape)
-        case .relu: return inputs[0].map { max($0, 0) }
-        case .clip(let minimum, let maximum): return inputs[0].map { min(max($0, Double(minimum)), Double(maximum)) }
-        case .leakyRelu(let alpha): return inputs[0].map { $0 < 0 ? Double(alpha) * $0 : $0 }
-        case .sigmoid: return inputs[0].map { 1 / (1 + (-$0).exponential) }
-        case .add where inputs[0].count == inputs[1].count: return zip(inputs[0], inputs[1]).map { $0 + $1 }
+        case .elementwise(.relu): return inputs[0].map { max($0, 0) }
+        case .elementwise(.clip(let minimum, let maximum)): return inputs[0].map { min(max($0, Double(minimum)), Double(maximum)) }
+        case .elementwise(.leakyRelu(let alpha)): return inputs[0].map { $0 < 0 ? Double(alpha) * $0 : $0 }
+        case .elementwise(.sigmoid): return inputs[0].map { 1 / (1 + (-$0).exponential) }
+        case .binary(.add) where inputs[0].count == inputs[1].count: return zip(inputs[0], inputs[1]).map { $0 + $1 }
         case .maxPool(let pooling): return pool(inputs[0], from, shape, pooling) { values, _ in values.max() ?? 0 }
         case .averagePool(let pooling, let countsPadding):
             return pool(inputs[0], from, shape, pooling) { $0.reduce(0, +) / Double(countsPadding ? $1 : $0.count) }
@@ -38,7 +38,7 @@ struct ReferenceNetwork {
                 for (number, axis) in axes.enumerated() { place[axis] = starts[number] + index[axis] * steps[number] }
                 return inputs[0][offset(place, from)]
             }
-        case .pad(let pads, let value):
+        case .pad(let pads, .constant(let value)):
             return elements(shape) { index in
                 let place = index.indices.map { index[$0] - pads[$0] }
                 let isInside = place.indices.allSatisfy { (0..<from[$0]).contains(place[$0]) }

@@ -86,7 +86,7 @@ private struct Fusion {
     /// The addition that a layer takes over, and its other operand.
     private func addition(after index: Int) -> (node: Int, other: String)? {
         let output = network.nodes[index].output
-        guard let next = onlyReader(of: output), case .add = network.nodes[next].operation,
+        guard let next = onlyReader(of: output), case .binary(.add) = network.nodes[next].operation,
             let other = network.nodes[next].inputs.first(where: { $0 != output }), network.constants[other] == nil,
             shapes[other] == shapes[output]
         else { return nil }
@@ -111,10 +111,10 @@ extension Operation {
     /// The operation as an activation that a layer can take over.
     var activation: Activation? {
         switch self {
-        case .relu: .relu
-        case .leakyRelu(let alpha): .leakyRelu(alpha: alpha)
-        case .clip(let minimum, let maximum): .clip(minimum: minimum, maximum: maximum)
-        case .sigmoid: .sigmoid
+        case .elementwise(.relu): .relu
+        case .elementwise(.leakyRelu(let alpha)): .leakyRelu(alpha: alpha)
+        case .elementwise(.clip(let minimum, let maximum)): .clip(minimum: minimum, maximum: maximum)
+        case .elementwise(.sigmoid): .sigmoid
         default: nil
         }
     }

@@ -7,12 +7,12 @@ extension NetworkCompiler {
     mutating func emit(_ node: Node) throws {
         switch node.operation {
         case .layer: throw RuntimeError(.unsupported, "node `\(node.name)`: a layer outside of any group")
-        case .relu: try emitEltwise(node, .relu(alpha: 0))
-        case .leakyRelu(let alpha): try emitEltwise(node, .relu(alpha: alpha))
-        case .clip(let minimum, let maximum): try emitEltwise(node, .clip(minimum: minimum, maximum: maximum))
-        case .sigmoid: try emitEltwise(node, .sigmoid)
-        case .add: try emitBinary(node, .add)
-        case .multiply: try emitBinary(node, .multiply)
+        case .elementwise(.relu): try emitEltwise(node, .relu(alpha: 0))
+        case .elementwise(.leakyRelu(let alpha)): try emitEltwise(node, .relu(alpha: alpha))
+        case .elementwise(.clip(let minimum, let maximum)): try emitEltwise(node, .clip(minimum: minimum, maximum: maximum))
+        case .elementwise(.sigmoid): try emitEltwise(node, .sigmoid)
+        case .binary(.add): try emitBinary(node, .add)
+        case .binary(.multiply): try emitBinary(node, .multiply)
         case .maxPool(let pooling): try emitMaximumPool(node, pooling)
         case .averagePool(let pooling, let countsPadding): try emitAveragePool(node, pooling, countsPadding: countsPadding)
         case .globalAveragePool: try emitGlobalAveragePool(node)
@@ -21,7 +21,8 @@ extension NetworkCompiler {
         case .flatten, .reshape, .squeeze, .unsqueeze: try emitReshape(node)
         case .transpose(let permutation): try emitTranspose(node, permutation)
         case .slice(let starts, let ends, let axes, let steps): try emitSlice(node, starts, ends, axes, steps)
-        case .pad(let pads, let value): try emitPad(node, pads, value)
+        case .pad(let pads, .constant(let value)): try emitPad(node, pads, value)
+        default: throw RuntimeError(.unsupported, "node `\(node.name)`: \(operationName(node)) cannot be run yet")
         }
     }
 

@@ -101,10 +101,10 @@ extension Operation {
     /// What the operation does with values of 8 bits.
     var eightBits: EightBits {
         switch self {
-        case .maxPool, .concat, .flatten, .reshape, .squeeze, .unsqueeze, .transpose, .slice, .pad: .passing
+        case .maxPool, .concat, .flatten, .reshape, .squeeze, .unsqueeze, .transpose, .slice, .pad(_, .constant): .passing
         case .averagePool, .globalAveragePool: .averaging
-        case .relu, .clip, .leakyRelu, .sigmoid: .table
-        case .layer, .add, .multiply, .softmax: .none
+        case .elementwise: activation == nil ? .none : .table
+        default: .none
         }
     }
 }
