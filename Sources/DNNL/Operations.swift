@@ -113,7 +113,7 @@ public func eltwise(_ operation: PostOperation.Eltwise, _ tensor: MemoryDescript
     return try Primitive(description, Attributes(), "eltwise")
 }
 
-public enum BinaryAlgorithm: Sendable { case add, multiply }
+public enum BinaryAlgorithm: Sendable { case add, subtract, multiply, divide, minimum, maximum }
 
 /// dev_guide_binary.html. `second` may have dimensions of 1 where it is broadcast.
 public func binary(
@@ -121,17 +121,39 @@ public func binary(
 ) throws(DNNLError) -> Primitive {
     var description = dnnl_binary_desc_t()
     var (a, b, to) = (first.value, second.value, destination.value)
-    let kind = algorithm == .add ? dnnl_binary_add : dnnl_binary_mul
+    let kind =
+        switch algorithm {
+        case .add: dnnl_binary_add
+        case .subtract: dnnl_binary_sub
+        case .multiply: dnnl_binary_mul
+        case .divide: dnnl_binary_div
+        case .minimum: dnnl_binary_min
+        case .maximum: dnnl_binary_max
+        }
     try check(dnnl_binary_desc_init(&description, kind, &a, &b, &to), "describe binary")
     return try Primitive(description, Attributes(), "binary")
 }
 
-/// dev_guide_softmax.html.
-public func softmax(_ tensor: MemoryDescriptor, axis: Int) throws(DNNLError) -> Primitive {
-    var description = dnnl_softmax_desc_t()
+/// dev_guide_softmax.html, dev_guide_logsoftmax.html.
+public func softmax(_ tensor: MemoryDescriptor, axis: Int, isLogarithmic: Bool = false) throws(DNNLError) -> Primitive {
     var value = tensor.value
+    let axis = Int32(truncatingIfNeeded: axis)
+    // dnnl_logsoftmax_desc_t is another name of dnnl_softmax_desc_t.
+    var description = dnnl_softmax_desc_t()
     try check(
-        dnnl_softmax_forward_desc_init(&description, dnnl_forward_inference, &value, Int32(truncatingIfNeeded: axis)),
+        isLogarithmic
+            ? dnnl_logsoftmax_forward_desc_init(&description, dnnl_forward_inference, &value, axis)
+            : dnnl_softmax_forward_desc_init(&description, dnnl_forward_inference, &value, axis),
         "describe softmax")
     return try Primitive(description, Attributes(), "softmax")
+}
+
+/// dev_guide_matmul.html. [batch…, M, K] × [batch…, K, N]; a batch dimension of 1 is broadcast.
+public func matrixProduct(
+    _ first: MemoryDescriptor, _ second: MemoryDescriptor, destination: MemoryDescriptor
+) throws(DNNLError) -> Primitive {
+    var description = dnnl_matmul_desc_t()
+    var (a, b, to) = (first.value, second.value, destination.value)
+    try check(dnnl_matmul_desc_init(&description, &a, &b, nil, &to), "describe matrix product")
+    return try Primitive(description, Attributes(), "matrix product")
 }
