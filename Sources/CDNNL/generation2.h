@@ -69,7 +69,13 @@ static inline dnnl_status_t onednn_attr_zero_point(dnnl_primitive_attr_t attribu
     return dnnl_primitive_attr_set_zero_points(attributes, argument, 1, 0, &value);
 }
 
+/* Hard swish and softplus have fixed parameters; oneDNN 3 wants to be told them. */
+static inline int onednn_is_fixed(dnnl_alg_kind_t algorithm) {
+    return algorithm == dnnl_eltwise_hardswish || algorithm == dnnl_eltwise_soft_relu;
+}
+
 static inline dnnl_status_t onednn_append_eltwise(dnnl_post_ops_t operations, dnnl_alg_kind_t algorithm, float alpha, float beta) {
+    if (onednn_is_fixed(algorithm)) alpha = beta = 0;
     return dnnl_post_ops_append_eltwise(operations, 1, algorithm, alpha, beta);
 }
 
@@ -132,6 +138,7 @@ static inline dnnl_status_t onednn_eltwise(
     onednn_choice *choice, dnnl_engine_t engine, dnnl_alg_kind_t algorithm, const_onednn_desc tensor, float alpha, float beta,
     const_dnnl_primitive_attr_t attributes) {
     dnnl_eltwise_desc_t description;
+    if (onednn_is_fixed(algorithm)) alpha = beta = 0;
     dnnl_status_t status = dnnl_eltwise_forward_desc_init(&description, dnnl_forward_inference, algorithm, tensor, alpha, beta);
     return onednn_choose(choice, status, &description, engine, attributes);
 }
@@ -151,6 +158,14 @@ static inline dnnl_status_t onednn_softmax(
     dnnl_status_t status = is_logarithmic
         ? dnnl_logsoftmax_forward_desc_init(&description, dnnl_forward_inference, tensor, axis)
         : dnnl_softmax_forward_desc_init(&description, dnnl_forward_inference, tensor, axis);
+    return onednn_choose(choice, status, &description, engine, attributes);
+}
+
+static inline dnnl_status_t onednn_matmul(
+    onednn_choice *choice, dnnl_engine_t engine, const_onednn_desc first, const_onednn_desc second, const_onednn_desc destination,
+    const_dnnl_primitive_attr_t attributes) {
+    dnnl_matmul_desc_t description;
+    dnnl_status_t status = dnnl_matmul_desc_init(&description, first, second, NULL, destination);
     return onednn_choose(choice, status, &description, engine, attributes);
 }
 

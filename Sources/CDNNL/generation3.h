@@ -147,4 +147,10 @@ static inline dnnl_status_t onednn_softmax(
         attributes);
 }
 
+static inline dnnl_status_t onednn_matmul(
+    onednn_choice *choice, dnnl_engine_t engine, const_onednn_desc first, const_onednn_desc second, const_onednn_desc destination,
+    const_dnnl_primitive_attr_t attributes) {
+    return dnnl_matmul_primitive_desc_create(choice, engine, first, second, NULL, destination, attributes);
+}
+
 #endif

@@ -9,6 +9,25 @@ public enum PostOperation: Sendable {
         case sigmoid
         /// scale · x + shift
         case linear(scale: Float, shift: Float)
+        case abs
+        /// x < 0 ? alpha · (exp(x) − 1) : x
+        case elu(alpha: Float)
+        case exp
+        /// x · Φ(x), and its approximation by tanh
+        case geluErf, geluTanh
+        /// x · max(0, min(1, x / 6 + 0.5))
+        case hardSwish
+        case log
+        /// x · tanh(log(1 + exp(x)))
+        case mish
+        /// Halves to even.
+        case round
+        /// log(1 + exp(x))
+        case softplus
+        case sqrt
+        /// x · sigmoid(alpha · x)
+        case swish(alpha: Float)
+        case tanh
     }
 
     case eltwise(Eltwise)
@@ -38,6 +57,19 @@ extension PostOperation.Eltwise {
         case .clip(let minimum, let maximum): (dnnl_eltwise_clip_v2, minimum, maximum)
         case .sigmoid: (dnnl_eltwise_logistic, 0, 0)
         case .linear(let scale, let shift): (dnnl_eltwise_linear, scale, shift)
+        case .abs: (dnnl_eltwise_abs, 0, 0)
+        case .elu(let alpha): (dnnl_eltwise_elu, alpha, 0)
+        case .exp: (dnnl_eltwise_exp, 0, 0)
+        case .geluErf: (dnnl_eltwise_gelu_erf, 0, 0)
+        case .geluTanh: (dnnl_eltwise_gelu_tanh, 0, 0)
+        case .hardSwish: (dnnl_eltwise_hardswish, 1 / 6, 0.5)
+        case .log: (dnnl_eltwise_log, 0, 0)
+        case .mish: (dnnl_eltwise_mish, 0, 0)
+        case .round: (dnnl_eltwise_round, 0, 0)
+        case .softplus: (dnnl_eltwise_soft_relu, 1, 0)
+        case .sqrt: (dnnl_eltwise_sqrt, 0, 0)
+        case .swish(let alpha): (dnnl_eltwise_swish, alpha, 0)
+        case .tanh: (dnnl_eltwise_tanh, 0, 0)
         }
     }
 }

@@ -125,21 +125,38 @@ public func eltwise(_ operation: PostOperation.Eltwise, _ tensor: MemoryDescript
     }
 }
 
-public enum BinaryAlgorithm: Sendable { case add, multiply }
+public enum BinaryAlgorithm: Sendable { case add, subtract, multiply, divide, minimum, maximum }
 
 /// dev_guide_binary.html. `second` may have dimensions of 1 where it is broadcast.
 public func binary(
     _ algorithm: BinaryAlgorithm, _ first: MemoryDescriptor, _ second: MemoryDescriptor, destination: MemoryDescriptor
 ) throws(DNNLError) -> Primitive {
-    let kind = algorithm == .add ? dnnl_binary_add : dnnl_binary_mul
+    let kind =
+        switch algorithm {
+        case .add: dnnl_binary_add
+        case .subtract: dnnl_binary_sub
+        case .multiply: dnnl_binary_mul
+        case .divide: dnnl_binary_div
+        case .minimum: dnnl_binary_min
+        case .maximum: dnnl_binary_max
+        }
     return try Primitive("binary", Attributes()) { choice, engine, attributes in
         onednn_binary(&choice, engine, kind, first.handle, second.handle, destination.handle, attributes)
     }
 }
 
-/// dev_guide_softmax.html.
-public func softmax(_ tensor: MemoryDescriptor, axis: Int) throws(DNNLError) -> Primitive {
+/// dev_guide_softmax.html, dev_guide_logsoftmax.html.
+public func softmax(_ tensor: MemoryDescriptor, axis: Int, isLogarithmic: Bool = false) throws(DNNLError) -> Primitive {
     try Primitive("softmax", Attributes()) { choice, engine, attributes in
-        onednn_softmax(&choice, engine, 0, tensor.handle, Int32(truncatingIfNeeded: axis), attributes)
+        onednn_softmax(&choice, engine, isLogarithmic ? 1 : 0, tensor.handle, Int32(truncatingIfNeeded: axis), attributes)
+    }
+}
+
+/// dev_guide_matmul.html. [batch…, M, K] × [batch…, K, N]; a batch dimension of 1 is broadcast.
+public func matrixProduct(
+    _ first: MemoryDescriptor, _ second: MemoryDescriptor, destination: MemoryDescriptor
+) throws(DNNLError) -> Primitive {
+    try Primitive("matrix product", Attributes()) { choice, engine, attributes in
+        onednn_matmul(&choice, engine, first.handle, second.handle, destination.handle, attributes)
     }
 }

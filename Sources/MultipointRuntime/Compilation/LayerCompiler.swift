@@ -19,7 +19,8 @@ struct LayerCompiler {
     let geometry: ConvolutionGeometry
     /// Of the input; nil for a float layer.
     let inputQuantization: AffineQuantization?
-    let activation: Activation
+    /// Nil for none.
+    let activation: Elementwise?
     let name: String
 
     var channels: Int { layer.layer.channels }
@@ -30,7 +31,7 @@ struct LayerCompiler {
             case .convolution: "Conv"
             case .gemm: "Gemm"
             }
-        return activation.operatorName.map { "\(base)+\($0)" } ?? base
+        return activation.map(\.operatorType).map { "\(base)+\($0)" } ?? base
     }
 
     /// Emits the steps. `source` has the geometry's input shape; `residual` its output shape, channels last. The result is channels last,
@@ -102,7 +103,11 @@ struct LayerCompiler {
         }
         let result = try self.result(.float, channels: channels, wanted.type == .float32 ? destination : nil)
         var attributes = Attributes()
-        try OutputFusion(activation: activation, addition: nil, wanted: .float).append(to: &attributes)
+        if case .hardSigmoid(let alpha, let beta) = activation {
+            attributes.postOperations = [.eltwise(.linear(scale: alpha, shift: beta)), .eltwise(.clip(minimum: 0, maximum: 1))]
+        } else {
+            try OutputFusion(activation: activation, addition: nil, wanted: .float).append(to: &attributes)
+        }
         let bias = layer.layer.bias
         let convolution = try ConvolutionWeights.float(weights, layer).convolution(
             geometry, bias: bias?.count, source: .float32, destination: .float32, attributes)
@@ -143,7 +148,7 @@ struct LayerCompiler {
     /// is made float first; before a sigmoid too, which needs real values, because two linear post-operations would share the first
     /// one's factor.
     private func added(_ residual: StoredValue) throws -> FusedAddition {
-        let needsFloat = geometry.window.strides != [1, 1] || activation == .sigmoid
+        let needsFloat = geometry.window.strides != [1, 1] || activation?.needsRealValues == true
         return .apart(needsFloat ? try builder.converted(residual, to: .channelsLast, .float32, name: name) : residual)
     }
 
