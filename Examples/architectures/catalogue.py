@@ -13,7 +13,7 @@ from .builder import Builder
 from .images import natural_noise
 
 # Images on which a network computes while it is built.
-SAMPLE = 2
+SAMPLE = 8
 
 
 @dataclass(frozen=True)
@@ -68,9 +68,9 @@ NETWORKS = {
     "DeepLabV3-MobileNet-v2": Network(
         pixelwise.deeplab_v3, 2_113_557, Size(513), Size(97, 1 / 4, 2), opset=13, is_tensorflow=True, mean=127, deviation=60
     ),
-    "DeepLabV3+-MobileNet-v2": Network(pixelwise.deeplab_v3_plus, 0, Size(513), Size(97, 1 / 4, 2), opset=11, folded=False),
+    "DeepLabV3+-MobileNet-v2": Network(pixelwise.deeplab_v3_plus, 5_225_717, Size(513), Size(97, 1 / 4, 2), opset=11, folded=False),
     "U-Net": Network(pixelwise.unet, 31_037_698, Size(256), Size(72, 1 / 8), opset=12),
-    "U-Net-bilinear": Network(pixelwise.unet_bilinear, 17_262_977, Size(256), Size(72, 1 / 8), opset=16),
+    "U-Net-bilinear": Network(pixelwise.unet_bilinear, 17_263_042, Size(256), Size(72, 1 / 8), opset=16),
     "EDSR-baseline": Network(pixelwise.edsr_baseline, 1_369_859, Size(128), Size(32, 1 / 4, 3), opset=11, mean=115, deviation=55),
     "NanoDet-m": Network(detectors.nanodet_m, 950_036, Size(320), Size(128, 1 / 2, 2), opset=11, folded=False),
     "YOLOv5n": Network(detectors.yolov5n, 1_872_157, Size(640), Size(128, 1 / 2, 1), opset=12, mean=0.45, deviation=0.2),
