@@ -11,6 +11,7 @@ extension Network {
             candidate.inputs[index].shape[0] = .batch
         }
         if candidate.inputs != inputs {
+            candidate.copyFirstDimensions()
             do throws(GraphError) {
                 try candidate.settleShapes()
                 self = candidate
@@ -20,6 +21,18 @@ extension Network {
             }
         }
         try settleShapes()
+    }
+
+    /// Lets reshapes to one image copy that dimension from their input, where it is 1 as well.
+    private mutating func copyFirstDimensions() {
+        guard let shapes = try? shapes(batch: 1) else { return }
+        for index in nodes.indices {
+            guard case .reshape(var target, let allowZero) = nodes[index].operation, target.first == 1,
+                !allowZero || !target.contains(0), let input = nodes[index].inputs.first, shapes[input]?.first == 1
+            else { continue }
+            target[0] = 0
+            nodes[index].operation = .reshape(target, allowZero: false)
+        }
     }
 
     private mutating func settleShapes() throws(GraphError) {
