@@ -48,7 +48,7 @@ import Testing
             node("Concat", ["n", "inferred", "h", "i8"], "t", ["axis": 0]), node("Reshape", ["shuffled", "t"], "y"),
         ]
         let (operations, shapes) = try translated(nodes)
-        #expect(operations.contains(.reshape([0, 2, 2, 8, 8], allowZero: false)))
+        #expect(operations == [.gather(indices: [0, 2, 1, 3], shape: [4], axis: 1)])
         #expect(shapes == [[1, 4, 8, 8], [3, 4, 8, 8]])
     }
 
@@ -62,7 +62,7 @@ import Testing
         ]
         // The first Reshape gives sixteen rows for every image.
         let (operations, shapes) = try translated(nodes, ["factor": Tensor(shape: [1], [Float(16)])])
-        #expect(operations == [.reshape([-1, 16], allowZero: false), .reshape([-1, 256], allowZero: false)])
+        #expect(operations == [.reshape([0, 256], allowZero: false)])
         #expect(shapes == [[1, 256], [3, 256]])
     }
 
