@@ -13,6 +13,11 @@ extension Network {
         let ordered = try definition.nodesInOrder()
         var translation = try Translation(definition, nodes: ordered, layers: layers)
         for node in ordered { try translation.translate(node) }
+        try self.init(translation, definition)
+    }
+
+    /// - Parameter translation: of all of the definition's nodes.
+    init(_ translation: Translation, _ definition: GraphDefinition) throws(GraphError) {
         try translation.checkOutputsAreFloat(definition.outputs)
         self.init(
             name: definition.name, inputs: definition.inputs, outputs: definition.outputs, nodes: translation.nodes,

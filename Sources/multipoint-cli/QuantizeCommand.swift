@@ -148,6 +148,8 @@ struct QuantizeCommand: ParsableCommand {
 
     @Option(help: "Threads; 0 is OMP_NUM_THREADS, or one per core.") var threads = 0
 
+    @OptionGroup var inputShapes: InputShapeOptions
+
     @Option(name: [.short, .long], help: "The packed file to write.", completion: .file(extensions: ["multipoint"]))
     var output: String
 
@@ -269,7 +271,7 @@ struct QuantizeCommand: ParsableCommand {
 
     func run() throws {
         try requireWritable(output)
-        let network = try ModelFile.readNetwork(onnx: model)
+        let network = try ModelFile.readNetwork(onnx: model, inputShapes)
         var images = NetworkInputs(network)
         if !calibration.isEmpty {
             images = try NetworkInputs(network, paths: calibration, preprocessing.preprocessing)

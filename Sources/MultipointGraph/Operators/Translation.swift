@@ -31,6 +31,8 @@ struct Translation {
     private(set) var filedLayers: Set<String> = []
     /// The node that computes a value.
     private(set) var producers: [String: Int] = [:]
+    /// For every node: the definition's node that it comes from.
+    private(set) var origins: [String: String] = [:]
     private var valueNames: UniqueNames
     private var nodeNames: UniqueNames
 
@@ -177,6 +179,7 @@ extension Translation {
             otherShapes[node.output] = try? node.outputShape(shapes: otherShapes, constants: constants, layers: layers)
         }
         nodes.append(node)
+        origins[node.name] = reader.name
     }
 
     /// Appends a step on the way to the node's result.
