@@ -1,6 +1,7 @@
 """Whole networks as users bring them (Examples/architectures): float results with ONNX Runtime's, quantized ones with float.
 
-Small versions; with MULTIPOINT_FULL_SIZE=1 in the environment also the full ones in float, which takes minutes and several gigabytes.
+Small versions; with MULTIPOINT_FULL_SIZE=1 in the environment also the full ones in float, which takes minutes and several
+gigabytes.
 """
 
 from __future__ import annotations
