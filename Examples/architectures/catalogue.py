@@ -51,7 +51,7 @@ class Network:
 
 NETWORKS = {
     "VGG-19-BN": Network(plain.vgg19_bn, 143_678_248, Size(224), Size(64, 1 / 16, 2), opset=11, folded=False),
-    "ResNet-18": Network(residual.resnet18, 11_689_512, Size(224), Size(64, 1 / 4), opset=17, folded=False),
+    "ResNet-18": Network(residual.resnet18, 11_689_512, Size(224), Size(64, 1 / 8), opset=17, folded=False),
     "ResNet-101": Network(residual.resnet101, 44_549_160, Size(224), Size(64, 1 / 8, 3), opset=13),
     "Wide-ResNet-50-2": Network(residual.wide_resnet50, 68_883_240, Size(224), Size(64, 1 / 8, 2), opset=14),
     "Inception-v3": Network(plain.inception_v3, 23_834_568, Size(299), Size(107, 1 / 8), opset=12, folded=False),
