@@ -1,8 +1,8 @@
 """Builds ONNX graphs with random weights, and runs every node on a sample of images as soon as it is there.
 
-The values of the sample are what makes random weights behave like trained ones: a batch normalization's mean and variance are those of
-its input, and a layer without one is scaled and its bias shifted until its results have about unit variance. Shapes come from the
-values too, so that an architecture can ask for them as a PyTorch module would.
+The values of the sample are what makes random weights behave like trained ones: a batch normalization's mean and variance are
+those of its input, and a layer without one is scaled and its bias shifted until its results have about unit variance. Shapes come
+from the values too, so that an architecture can ask for them as a PyTorch module would.
 """
 
 from __future__ import annotations
@@ -14,10 +14,12 @@ import onnx
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
-# Of a channel with few values in the sample, mean and variance are drawn towards those of all channels, as if it had so many more values.
+# Of a channel with few values in the sample, mean and variance are drawn towards those of all channels, as if it had so many more
+# values.
 PRIOR_VALUES = 16
-# Mean of a layer's results before its activation, where their deviation is 1. With 0 half of what a layer computes is cut off, and deep networks of
-# random weights are chaotic: differences grow from layer to layer (Yang et al. 2019, "A mean field theory of batch normalization").
+# Mean of a layer's results before its activation, where their deviation is 1. With 0 half of what a layer computes is cut off,
+# and deep networks of random weights are chaotic: differences grow from layer to layer (Yang et al. 2019, "A mean field theory of
+# batch normalization").
 OFFSET = 0.5
 
 
@@ -25,7 +27,15 @@ class Builder:
     """Appends nodes. Methods take names of values and return the name of the result (a list of names, where there are several)."""
 
     def __init__(
-        self, sample: np.ndarray, *, opset: int, folded: bool, initializers: bool = False, width: float = 1, depth: int | None = None, seed: int = 1
+        self,
+        sample: np.ndarray,
+        *,
+        opset: int,
+        folded: bool,
+        initializers: bool = False,
+        width: float = 1,
+        depth: int | None = None,
+        seed: int = 1,
     ):
         """
         Args:
@@ -94,7 +104,9 @@ class Builder:
 
     def _run(self, node: onnx.NodeProto, inputs: dict[str, np.ndarray]) -> list[np.ndarray]:
         """The node's outputs, by ONNX Runtime."""
-        infos = [helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(x.dtype), x.shape) for name, x in inputs.items()]
+        infos = [
+            helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(x.dtype), x.shape) for name, x in inputs.items()
+        ]
         graph = helper.make_graph([node], "node", infos, [onnx.ValueInfoProto(name=name) for name in node.output])
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", self.opset)], ir_version=8)
         session = onnxruntime.InferenceSession(model.SerializeToString(), self.options, providers=["CPUExecutionProvider"])
@@ -111,7 +123,9 @@ class Builder:
         node, weight, product = self._product("ConvTranspose", x, channels, kernel, stride, 0, {})
         return self._unnormalized(node, weight, product, offset=OFFSET)
 
-    def conv_norm(self, x: str, channels: int, kernel=1, stride=1, pads=0, *, bias=False, epsilon=1e-5, gain=1.0, **geometry) -> str:
+    def conv_norm(
+        self, x: str, channels: int, kernel=1, stride=1, pads=0, *, bias=False, epsilon=1e-5, gain=1.0, **geometry
+    ) -> str:
         """A convolution and its batch normalization, which scales by about `gain`."""
         node, weight, product = self._product("Conv", x, channels, kernel, stride, pads, geometry)
         shift = self._normal(channels, 0.2) if bias else None
@@ -146,14 +160,15 @@ class Builder:
         return self.node("Add", name, self.parameter(self._normal(channels, 0.2), "bias"))
 
     def parameter(self, values, kind: str = "weight") -> str:
-        """A trained parameter that is not a layer's; of another kind than "weight" and "bias" it is a constant that PyTorch stores."""
+        """A trained parameter that is not a layer's; of another kind than "weight" and "bias" it is a constant that PyTorch
+        stores."""
         return self._initializer(f"{len(self.nodes)}.{kind}", values)
 
     def _product(self, operator: str, x: str, channels: int, kernel, stride, pads, geometry: dict):
         """The node, not complete, its weights, and their product with the sample.
 
-        Kernel, stride and dilation are numbers or pairs; pads a number, a pair of those before and behind alike, or all four. Geometry may
-        have `group`, `dilation`, and `auto_pad` in place of pads.
+        Kernel, stride and dilation are numbers or pairs; pads a number, a pair of those before and behind alike, or all four.
+        Geometry may have `group`, `dilation`, and `auto_pad` in place of pads.
         """
         kernel, strides, dilations = pair(kernel), pair(stride), pair(geometry.get("dilation", 1))
         group, inputs = geometry.get("group", 1), self.shape(x)[1]
@@ -303,7 +318,12 @@ class Builder:
 
     def upsample_nearest(self, x: str) -> str:
         """By 2."""
-        attributes = {"coordinate_transformation_mode": "asymmetric", "cubic_coeff_a": -0.75, "mode": "nearest", "nearest_mode": "floor"}
+        attributes = {
+            "coordinate_transformation_mode": "asymmetric",
+            "cubic_coeff_a": -0.75,
+            "mode": "nearest",
+            "nearest_mode": "floor",
+        }
         return self.resize(x, scales=[1, 1, 2, 2], **attributes)
 
     def interpolate(self, x: str, factor: float, *, align_corners: bool = False) -> str:

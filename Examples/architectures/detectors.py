@@ -1,5 +1,6 @@
-"""Object detectors up to the raw results of their heads, without the choice of boxes: SSD300 (Liu et al. 2016; torchvision's), SSDLite on
-MobileNet-v2 (Sandler et al. 2018), NanoDet-m (github.com/RangiLyu/nanodet), YOLOv5 6.0 and 5.0 and YOLOv8 (github.com/ultralytics)."""
+"""Object detectors up to the raw results of their heads, without the choice of boxes: SSD300 (Liu et al. 2016; torchvision's),
+SSDLite on MobileNet-v2 (Sandler et al. 2018), NanoDet-m (github.com/RangiLyu/nanodet), YOLOv5 6.0 and 5.0 and YOLOv8
+(github.com/ultralytics)."""
 
 from __future__ import annotations
 
@@ -222,7 +223,9 @@ def decoded(b: Builder, x: str, planes: list[tuple[int, int]]) -> str:
     batch, places = b.size(x, 0), b.size(x, 2)
     x = b.node("Softmax", b.transpose(b.view(x, batch, 4, 16, places), 0, 2, 1, 3), axis=1)
     mean = b.parameter(np.arange(16).reshape(1, 16, 1, 1))
-    x = b.view(b.node("Conv", x, mean, dilations=[1, 1], group=1, kernel_shape=[1, 1], pads=[0] * 4, strides=[1, 1]), batch, 4, places)
+    x = b.view(
+        b.node("Conv", x, mean, dilations=[1, 1], group=1, kernel_shape=[1, 1], pads=[0] * 4, strides=[1, 1]), batch, 4, places
+    )
     grids = [np.stack(np.meshgrid(np.arange(w) + 0.5, np.arange(h) + 0.5)).reshape(2, -1) for h, w in planes]
     centers = b.constant(np.concatenate(grids, 1)[None])
     strides = b.constant(np.concatenate([np.full(h * w, 8.0 * 2**level) for level, (h, w) in enumerate(planes)])[None])

@@ -1,4 +1,5 @@
-"""Random images with the spectrum of natural ones: amplitudes fall with the frequency (Field 1987), colors vary less than brightness."""
+"""Random images with the spectrum of natural ones: amplitudes fall with the frequency (Field 1987), colors vary less than
+brightness."""
 
 from __future__ import annotations
 

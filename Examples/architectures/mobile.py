@@ -1,6 +1,6 @@
-"""MobileNet v1 (Howard et al. 2017), v2 (Sandler et al. 2018) and v3 (Howard et al. 2019), ShuffleNet-v2 (Ma et al. 2018), EfficientNet-lite0
-(TensorFlow's of Tan, Le 2019 without squeeze-and-excitation). v1 and EfficientNet-lite as tf2onnx writes TensorFlow's definitions (images N×H×W×C),
-the others as exported from torchvision."""
+"""MobileNet v1 (Howard et al. 2017), v2 (Sandler et al. 2018) and v3 (Howard et al. 2019), ShuffleNet-v2 (Ma et al. 2018),
+EfficientNet-lite0 (TensorFlow's of Tan, Le 2019 without squeeze-and-excitation). v1 and EfficientNet-lite as tf2onnx writes
+TensorFlow's definitions (images N×H×W×C), the others as exported from torchvision."""
 
 from __future__ import annotations
 
@@ -9,7 +9,15 @@ from .residual import BRANCH_GAIN
 
 # Expansion, channels, blocks, stride of the first.
 MOBILENET_V2 = [(1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1)]
-EFFICIENTNET_LITE0 = [(1, 16, 1, 1, 3), (6, 24, 2, 2, 3), (6, 40, 2, 2, 5), (6, 80, 3, 2, 3), (6, 112, 3, 1, 5), (6, 192, 4, 2, 5), (6, 320, 1, 1, 3)]
+EFFICIENTNET_LITE0 = [
+    (1, 16, 1, 1, 3),
+    (6, 24, 2, 2, 3),
+    (6, 40, 2, 2, 5),
+    (6, 80, 3, 2, 3),
+    (6, 112, 3, 1, 5),
+    (6, 192, 4, 2, 5),
+    (6, 320, 1, 1, 3),
+]
 # Kernel, expanded channels, channels, squeeze-and-excitation, HardSwish, stride.
 MOBILENET_V3_LARGE = [
     (3, 16, 16, False, False, 1),
@@ -91,7 +99,9 @@ def mobilenet_v2_features(b: Builder, x: str, output_stride: int = 32, block=Non
     return x, stages
 
 
-def inverted_residual(b: Builder, x: str, expansion: int, channels: int, stride: int, dilation: int, expanded: list | None = None) -> str:
+def inverted_residual(
+    b: Builder, x: str, expansion: int, channels: int, stride: int, dilation: int, expanded: list | None = None
+) -> str:
     """`expanded` gets the name of the expanded channels."""
     wide = b.shape(x)[1] * expansion
     y = b.relu6(b.conv_norm(x, wide)) if expansion > 1 else x

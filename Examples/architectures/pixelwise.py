@@ -1,5 +1,5 @@
-"""Networks with an answer for every pixel: DeepLab v3 and v3+ on MobileNet-v2 (Chen et al. 2017, 2018), U-Net (Ronneberger et al. 2015, as in
-github.com/milesial/Pytorch-UNet), EDSR-baseline (Lim et al. 2017)."""
+"""Networks with an answer for every pixel: DeepLab v3 and v3+ on MobileNet-v2 (Chen et al. 2017, 2018), U-Net (Ronneberger et al.
+2015, as in github.com/milesial/Pytorch-UNet), EDSR-baseline (Lim et al. 2017)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ CLASSES = 21
 
 
 def deeplab_v3(b: Builder) -> str:
-    """TensorFlow's mobilenetv2_coco_voc_trainaug (of the pyramid only the 1 × 1 convolution and the image's mean) as tf2onnx writes it."""
+    """TensorFlow's mobilenetv2_coco_voc_trainaug (of the pyramid only the 1 × 1 convolution and the image's mean) as tf2onnx
+    writes it."""
     x = b.transpose("input", 0, 3, 1, 2)
     x = b.node("Sub", b.node("Mul", x, b.constant(2 / 255)), b.constant(1.0))
     x, _ = mobilenet_v2_features(b, x, 16)
@@ -61,7 +62,8 @@ def padded_residual(b: Builder, x: str, expansion: int, channels: int, stride: i
 
 
 def padding(b: Builder, sizes: list[int | str]) -> str:
-    """F.pad's list (left, right, top, bottom; numbers or scalars) in the order of ONNX, as PyTorch's exporter computes it in the graph."""
+    """F.pad's list (left, right, top, bottom; numbers or scalars) in the order of ONNX, as PyTorch's exporter computes it in the
+    graph."""
     if all(isinstance(size, int) for size in sizes):
         given = b.integers(*sizes)
     else:

@@ -1,5 +1,5 @@
-"""VGG (Simonyan, Zisserman 2015), Inception-v3 (Szegedy et al. 2016), SqueezeNet 1.1 (Iandola et al. 2016), DenseNet-121 (Huang et al. 2017), as
-torchvision defines them."""
+"""VGG (Simonyan, Zisserman 2015), Inception-v3 (Szegedy et al. 2016), SqueezeNet 1.1 (Iandola et al. 2016), DenseNet-121 (Huang
+et al. 2017), as torchvision defines them."""
 
 from __future__ import annotations
 

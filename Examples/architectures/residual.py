@@ -1,5 +1,5 @@
-"""ResNet (He, Zhang, Ren, Sun 2016; stride in the 3 × 3 convolution), Wide-ResNet-50-2 (Zagoruyko, Komodakis 2016), RegNet-Y (Radosavovic et
-al. 2020), as torchvision defines them, and CIFAR's ResNet-20."""
+"""ResNet (He, Zhang, Ren, Sun 2016; stride in the 3 × 3 convolution), Wide-ResNet-50-2 (Zagoruyko, Komodakis 2016), RegNet-Y
+(Radosavovic et al. 2020), as torchvision defines them, and CIFAR's ResNet-20."""
 
 from __future__ import annotations
 

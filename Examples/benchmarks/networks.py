@@ -1,4 +1,5 @@
-"""The networks that are compared, from Examples/architectures, with all batch normalizations folded: every runtime does that before it runs."""
+"""The networks that are compared, from Examples/architectures, with all batch normalizations folded: every runtime does that
+before it runs."""
 
 import os
 

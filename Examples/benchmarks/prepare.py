@@ -8,7 +8,6 @@ import tempfile
 
 import numpy as np
 
-import architectures
 import networks
 import points
 from networks import path
@@ -126,9 +125,7 @@ def packed(folder: str, network: str, variant: str, options: list[str]) -> str:
     calibration = path(folder, network, "images.npy")
     np.save(calibration, networks.images(network, IMAGES))
     command = [os.environ.get("MULTIPOINT_COMMAND", "multipoint"), "quantize", onnx(folder, network)]
-    layout = "nhwc" if architectures.NETWORKS[network].is_tensorflow else "nchw"
-    arguments = ["--calibration", calibration, "--layout", layout, *options, "--output", file]
-    subprocess.run([*command, *arguments], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run([*command, "--calibration", calibration, *options, "--output", file], check=True, stdout=subprocess.DEVNULL)
     return file
 
 

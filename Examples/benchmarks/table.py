@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
-"""What becomes of every network of Examples/architectures: how much runs in 8 bits, how near the outputs stay to float, how long it takes.
+"""What becomes of every network of Examples/architectures: how much runs in 8 bits, how near the outputs stay to float, how long
+it takes.
 
     Examples/benchmarks/run --table [--networks NAME ...] [--rounds N]
 
-For each network: `doctor`'s account of it, a packed file of 5 bits per weight and one of 8 (`--method w8a8`), calibrated with 8 random images of
-natural spectrum; the cosine of their outputs with ONNX Runtime's float ones on 8 others, the least of several outputs; and the time of
-the first file in turns with ONNX Runtime in float and in 8 bits. Files and finished rows stay in the folder, so that a run may be
-cut short and taken up again.
+For each network: `doctor`'s account of it, a packed file of 5 bits per weight and one of 8 (`--method w8a8`), calibrated with 8
+random images of natural spectrum; the cosine of their outputs with ONNX Runtime's float ones on 8 others, the least of several
+outputs; and the time of the first file in turns with ONNX Runtime in float and in 8 bits. Files and finished rows stay in the
+folder, so that a run may be cut short and taken up again.
 """
 
 import argparse
@@ -20,7 +21,6 @@ import onnx
 
 import architectures
 import benchmark
-import prepare
 
 CONTESTANTS = ["multipoint/budget 5", "onnxruntime", "onnxruntime/float"]
 # Seed of the images that outputs are compared on; the calibration's is another.

@@ -5,6 +5,7 @@
 
 #include <oneapi/dnnl/dnnl.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* Scales and zero points belong to the primitive. */
 enum { onednn_quantization_is_argument = 0, onednn_argument_scales = 0, onednn_argument_zero_points = 0 };
@@ -89,22 +90,45 @@ static inline dnnl_status_t onednn_append_sum(dnnl_post_ops_t operations, float 
 
 /* MARK: implementations, best first */
 
-/* Stands on one of them. */
-typedef dnnl_primitive_desc_iterator_t onednn_choice;
+/* Stands on one of them. The iterator reads the operation's description again whenever it moves on, and does not copy it. */
+typedef struct onednn_chooser {
+    dnnl_primitive_desc_iterator_t iterator;
+    union {
+        dnnl_convolution_desc_t convolution;
+        dnnl_pooling_v2_desc_t pooling;
+        dnnl_eltwise_desc_t eltwise;
+        dnnl_binary_desc_t binary;
+        dnnl_softmax_desc_t softmax;
+        dnnl_matmul_desc_t matmul;
+    } description;
+} *onednn_choice;
 
 /* The implementation at hand, with an owner of its own. */
 static inline dnnl_status_t onednn_choice_fetch(onednn_choice choice, dnnl_primitive_desc_t *found) {
-    *found = dnnl_primitive_desc_iterator_fetch(choice);
+    *found = dnnl_primitive_desc_iterator_fetch(choice->iterator);
     return *found ? dnnl_success : dnnl_out_of_memory;
 }
-static inline dnnl_status_t onednn_choice_next(onednn_choice choice) { return dnnl_primitive_desc_iterator_next(choice); }
-static inline void onednn_choice_destroy(onednn_choice choice) { dnnl_primitive_desc_iterator_destroy(choice); }
+static inline dnnl_status_t onednn_choice_next(onednn_choice choice) { return dnnl_primitive_desc_iterator_next(choice->iterator); }
+static inline void onednn_choice_destroy(onednn_choice choice) {
+    if (choice) dnnl_primitive_desc_iterator_destroy(choice->iterator);
+    free(choice);
+}
 
 /* Goes from an operation's description to its implementations. */
 static inline dnnl_status_t onednn_choose(
-    onednn_choice *choice, dnnl_status_t status, const void *description, dnnl_engine_t engine,
+    onednn_choice *choice, dnnl_status_t status, const void *description, size_t size, dnnl_engine_t engine,
     const_dnnl_primitive_attr_t attributes) {
-    return status == dnnl_success ? dnnl_primitive_desc_iterator_create(choice, description, attributes, engine, NULL) : status;
+    if (status != dnnl_success) return status;
+    onednn_choice made = (onednn_choice)malloc(sizeof *made);
+    if (!made) return dnnl_out_of_memory;
+    memcpy(&made->description, description, size);
+    status = dnnl_primitive_desc_iterator_create(&made->iterator, &made->description, attributes, engine, NULL);
+    if (status == dnnl_success) {
+        *choice = made;
+    } else {
+        free(made);
+    }
+    return status;
 }
 
 static inline dnnl_status_t onednn_reorder(
@@ -121,7 +145,7 @@ static inline dnnl_status_t onednn_convolution(
     dnnl_status_t status = dnnl_dilated_convolution_forward_desc_init(
         &description, dnnl_forward_inference, dnnl_convolution_direct, source, weights, bias, destination, strides, dilations,
         begins, ends);
-    return onednn_choose(choice, status, &description, engine, attributes);
+    return onednn_choose(choice, status, &description, sizeof description, engine, attributes);
 }
 
 static inline dnnl_status_t onednn_pooling(
@@ -131,7 +155,7 @@ static inline dnnl_status_t onednn_pooling(
     dnnl_pooling_v2_desc_t description;
     dnnl_status_t status = dnnl_pooling_v2_forward_desc_init(
         &description, dnnl_forward_inference, algorithm, source, destination, strides, kernel, dilations, begins, ends);
-    return onednn_choose(choice, status, &description, engine, attributes);
+    return onednn_choose(choice, status, &description, sizeof description, engine, attributes);
 }
 
 static inline dnnl_status_t onednn_eltwise(
@@ -140,7 +164,7 @@ static inline dnnl_status_t onednn_eltwise(
     dnnl_eltwise_desc_t description;
     if (onednn_is_fixed(algorithm)) alpha = beta = 0;
     dnnl_status_t status = dnnl_eltwise_forward_desc_init(&description, dnnl_forward_inference, algorithm, tensor, alpha, beta);
-    return onednn_choose(choice, status, &description, engine, attributes);
+    return onednn_choose(choice, status, &description, sizeof description, engine, attributes);
 }
 
 static inline dnnl_status_t onednn_binary(
@@ -148,7 +172,7 @@ static inline dnnl_status_t onednn_binary(
     const_onednn_desc destination, const_dnnl_primitive_attr_t attributes) {
     dnnl_binary_desc_t description;
     dnnl_status_t status = dnnl_binary_desc_init(&description, algorithm, first, second, destination);
-    return onednn_choose(choice, status, &description, engine, attributes);
+    return onednn_choose(choice, status, &description, sizeof description, engine, attributes);
 }
 
 static inline dnnl_status_t onednn_softmax(
@@ -158,7 +182,7 @@ static inline dnnl_status_t onednn_softmax(
     dnnl_status_t status = is_logarithmic
         ? dnnl_logsoftmax_forward_desc_init(&description, dnnl_forward_inference, tensor, axis)
         : dnnl_softmax_forward_desc_init(&description, dnnl_forward_inference, tensor, axis);
-    return onednn_choose(choice, status, &description, engine, attributes);
+    return onednn_choose(choice, status, &description, sizeof description, engine, attributes);
 }
 
 static inline dnnl_status_t onednn_matmul(
@@ -166,7 +190,7 @@ static inline dnnl_status_t onednn_matmul(
     const_dnnl_primitive_attr_t attributes) {
     dnnl_matmul_desc_t description;
     dnnl_status_t status = dnnl_matmul_desc_init(&description, first, second, NULL, destination);
-    return onednn_choose(choice, status, &description, engine, attributes);
+    return onednn_choose(choice, status, &description, sizeof description, engine, attributes);
 }
 
 #endif

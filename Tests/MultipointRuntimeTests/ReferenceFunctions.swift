@@ -30,7 +30,7 @@ extension Elementwise {
         case .sigmoid: return sigmoid(x)
         case .sign: return x > 0 ? 1 : x < 0 ? -1 : 0
         case .sin: return Foundation.sin(x)
-        case .softplus: return Foundation.log(Foundation.exp(x) + 1)
+        case .softplus: return x > 30 ? x : Foundation.log(Foundation.exp(x) + 1)
         case .softsign: return x / (1 + Swift.abs(x))
         case .sqrt: return x.squareRoot()
         case .swish(let alpha): return x * sigmoid(Double(alpha) * x)

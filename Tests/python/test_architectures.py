@@ -1,6 +1,7 @@
 """Whole networks as users bring them (Examples/architectures): float results with ONNX Runtime's, quantized ones with float.
 
-Small versions; with MULTIPOINT_FULL_SIZE=1 in the environment also the full ones in float, which takes minutes and several gigabytes.
+Small versions; with MULTIPOINT_FULL_SIZE=1 in the environment also the full ones in float, which takes minutes and several
+gigabytes.
 """
 
 from __future__ import annotations
@@ -99,21 +100,18 @@ def test_float_results_are_those_of_onnx_runtime(name: str, size: str, written, 
 @pytest.mark.parametrize("method", ["w8a8", "ladder"])
 def test_quantized_results_are_near_those_of_float(name: str, method: str, written, command, tmp_path) -> None:
     network = written(name, "small")
-    packed, again = tmp_path / "network.multipoint", tmp_path / "again.multipoint"
-    calibration = NETWORKS[name].images(NETWORKS[name].small, 16, seed=2)
-    np.save(tmp_path / "images.npy", calibration)
-    layout = "nhwc" if NETWORKS[name].is_tensorflow else "nchw"
-    options = ["--budget", "5"] if method == "ladder" else []
-    for path, threads in ((packed, 2), (again, 1)):
-        command(
-            "quantize", network.path, "--calibration", tmp_path / "images.npy", "--layout", layout, "--method", method, *options,
-            "--threads", threads, "--output", path,
-        )  # fmt: skip
-    assert packed.read_bytes() == again.read_bytes()
+    images, packed, again = tmp_path / "images.npy", tmp_path / "network.multipoint", tmp_path / "again.multipoint"
+    np.save(images, NETWORKS[name].images(NETWORKS[name].small, 8, seed=2))
+    arguments = ["quantize", network.path, "--calibration", images, "--method", method]
+    if method == "ladder":
+        command(*arguments, "--budget", 5, "--output", packed)
+    else:
+        command(*arguments, "--output", packed)
+        command(*arguments, "--output", again, "--threads", 1)
+        assert packed.read_bytes() == again.read_bytes()
     found = run(packed, network.images)
-    for mine, again in zip(found, run(packed, network.images)):
-        assert np.array_equal(mine, again)
-    for mine, reference in zip(found, network.expected):
+    for mine, reference, repeated in zip(found, network.expected, run(packed, network.images)):
+        assert np.array_equal(mine, repeated)
         assert cosine(mine, reference) >= (LADDER_COSINE if method == "ladder" else W8A8_COSINE)
 
 

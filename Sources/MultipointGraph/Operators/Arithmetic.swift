@@ -42,11 +42,6 @@ extension Translation {
     /// Min or Max. One number against all elements is a Clip.
     mutating func extremum(_ extremum: Extremum, _ reader: NodeReader) throws(GraphError) {
         let inputs = try operands(reader, count: 1...Int.max)
-        if inputs.count == 2, let (input, limit) = scalarOperand(inputs) {
-            let most = Float.greatestFiniteMagnitude
-            let function: Elementwise = extremum == .minimum ? .clip(minimum: -most, maximum: limit) : .clip(minimum: limit, maximum: most)
-            return try emit(.elementwise(extremum == .maximum && limit == 0 ? .relu : function), reader, inputs: [input])
-        }
         try fold(extremum == .maximum ? .maximum : .minimum, inputs, reader)
     }
 
@@ -68,8 +63,22 @@ extension Translation {
         guard var value = rest.popFirst(), let last = rest.popLast() else {
             return try emit(.keepingShape(rank: shapes[inputs[0]]?.count ?? 0), reader, name: name, inputs: [inputs[0]], output: output)
         }
-        for next in rest { value = try step(.binary(function), reader, "partial", inputs: [value, next]) }
-        try emit(.binary(function), reader, name: name, inputs: [value, last], output: output)
+        for next in rest {
+            let (operation, operands) = combination(function, [value, next])
+            value = try step(operation, reader, "partial", inputs: operands)
+        }
+        let (operation, operands) = combination(function, [value, last])
+        try emit(operation, reader, name: name, inputs: operands, output: output)
+    }
+
+    /// A function of two operands; the larger or smaller of an operand and one number is a Clip.
+    private func combination(_ function: Binary, _ inputs: [String]) -> (Operation, inputs: [String]) {
+        guard function == .minimum || function == .maximum, let (input, limit) = scalarOperand(inputs) else {
+            return (.binary(function), inputs)
+        }
+        let most = Float.greatestFiniteMagnitude
+        if function == .minimum { return (.clip(minimum: -most, maximum: limit), [input]) }
+        return (limit == 0 ? .relu : .clip(minimum: limit, maximum: most), [input])
     }
 
     /// The computed one of two operands and the other, if that is one finite number that does not change its shape.

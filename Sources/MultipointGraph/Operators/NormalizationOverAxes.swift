@@ -11,7 +11,7 @@ extension Translation {
         let axis = try reader.axis(try reader.int("axis") ?? -1, rank: input.shape.count)
         let scale = try reader.required(try floatsInput(1, "scale", reader), "scale"), bias = try floatsInput(2, "bias", reader)
         try emit(
-            .layerNormalization(axis: axis, epsilon: try reader.float("epsilon") ?? 1e-5), of: input.name,
+            .layerNormalization(axis: axis, epsilon: try reader.float("epsilon") ?? 1e-5), of: input.name, shape: input.shape,
             scale: Tensor(shape: scale.shape, scale.values), shift: bias.map { Tensor(shape: $0.shape, $0.values) }, reader)
     }
 
@@ -25,7 +25,7 @@ extension Translation {
         }
         let epsilon = try reader.float("epsilon") ?? 1e-5
         let scale = try perChannel(1, "scale", of: input, reader), shift = try perChannel(2, "bias", of: input, reader)
-        try emit(.layerNormalization(axis: 2, epsilon: epsilon), of: input.name, scale: scale, shift: shift, reader)
+        try emit(.layerNormalization(axis: 2, epsilon: epsilon), of: input.name, shape: input.shape, scale: scale, shift: shift, reader)
     }
 
     /// Version 18 has scale and bias per group, 21 per channel.
@@ -43,13 +43,13 @@ extension Translation {
         let grouped = try step(.reshape([0, groups, -1], allowZero: false), reader, "groups", inputs: [input.name])
         let epsilon = try reader.float("epsilon") ?? 1e-5
         let normalized = try step(.layerNormalization(axis: 2, epsilon: epsilon), reader, "normalized", inputs: [grouped])
-        let shape = [0] + input.shape.dropFirst()
-        try emit(.reshape(shape, allowZero: false), of: normalized, scale: scale, shift: shift, reader)
+        let image = Operation.reshape([0] + input.shape.dropFirst(), allowZero: false)
+        try emit(image, of: normalized, shape: input.shape, scale: scale, shift: shift, reader)
     }
 
-    /// `operation(input) · scale + shift`, as far as that changes anything.
+    /// `operation(input) · scale + shift`, as far as that changes anything; all of this shape.
     private mutating func emit(
-        _ operation: Operation, of input: String, scale: Tensor, shift: Tensor?, _ reader: NodeReader
+        _ operation: Operation, of input: String, shape: [Int], scale: Tensor, shift: Tensor?, _ reader: NodeReader
     ) throws(GraphError) {
         var steps: [(Operation, String, Tensor?)] = [(operation, "normalized", nil)]
         if scale.floats?.allSatisfy({ $0 == 1 }) != true { steps.append((.multiply, "scale", scale)) }
@@ -63,8 +63,8 @@ extension Translation {
                 value = try step(operation, reader, what, inputs: inputs)
             }
         }
-        guard shapes[reader.output] == shapes[input] || steps.count == 1 else {
-            throw reader.fail("scale \(scale.shape) and bias \(shift?.shape ?? []) do not broadcast to `\(input)`")
+        guard shapes[reader.output] == shape else {
+            throw reader.fail("scale \(scale.shape) and bias \(shift?.shape ?? []) do not broadcast to shape \(shape)")
         }
     }
 
@@ -88,7 +88,8 @@ extension Translation {
         try reader.checkInputCount(1...1)
         let input = try operand(0, reader)
         let axes = try reader.axes(try reader.ints("axes") ?? [0, 2, 3], rank: input.shape.count).sorted()
-        let mean = Operation.reduce(.mean, axes: axes, keepsDimensions: true)
+        let isImage = input.shape.count == 4 && axes == [2, 3]
+        let mean = isImage ? Operation.globalAveragePool : .reduce(.mean, axes: axes, keepsDimensions: true)
         let average = try step(mean, reader, "mean", inputs: [input.name])
         let centered = try step(.binary(.subtract), reader, "centered", inputs: [input.name, average])
         let squares = try step(.multiply, reader, "squares", inputs: [centered, centered])

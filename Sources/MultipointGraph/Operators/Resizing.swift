@@ -154,10 +154,11 @@ extension Translation {
         guard case .nearest(let rounding) = resizing.mode else {
             throw reader.unsupported("coordinate_transformation_mode `tf_half_pixel_for_nn` is for mode `nearest`")
         }
+        // As in ONNX Runtime, an axis that keeps its size is not shifted.
+        var resizing = resizing
+        resizing.axes = resizing.axes.filter { $0.size != $0.resized || $0.scale != 1 }
         if rounding == .floor {
-            var resizing = resizing
             resizing.mode = .nearest(.roundPreferCeil)
-            resizing.axes = resizing.axes.filter { $0.size != $0.resized || $0.scale != 1 }
             return try emit(resizing, of: resizing.input.name, reader)
         }
         guard resizing.axes.allSatisfy({ $0.resized <= TensorLimits.computedCount }) else {
@@ -166,7 +167,7 @@ extension Translation {
         let gathered = resizing.axes.map { axis in
             (axis.index, (0..<axis.resized).map { rounding.index((Float($0) + 0.5) / axis.scale, size: axis.size) })
         }
-        try emit(gathers: gathered.filter { $0.1 != Array(0..<resizing.input.shape[$0.0]) }, of: resizing.input, reader)
+        try emit(gathers: gathered, of: resizing.input, reader)
     }
 
     private mutating func emit(gathers: [(axis: Int, indices: [Int])], of input: Operand, _ reader: NodeReader) throws(GraphError) {

@@ -3,15 +3,24 @@ extension Network {
     mutating func hoistActivations() {
         let uses = ValueUses(self)
         for index in nodes.indices {
-            guard case .elementwise = nodes[index].operation, uses.counts[nodes[index].inputs[0]] == 1,
-                quantization[nodes[index].inputs[0]] == nil, let producer = uses.producers[nodes[index].inputs[0]],
-                nodes[producer].operation.movesElements, isLayerResult(nodes[producer].inputs[0], uses)
-            else { continue }
-            // Values keep their places in the list; the two operations and their names change them.
-            let (move, function) = (nodes[producer], nodes[index])
-            nodes[producer] = Node(name: function.name, operation: function.operation, inputs: move.inputs, output: move.output)
-            nodes[index] = Node(name: move.name, operation: move.operation, inputs: [move.output], output: function.output)
+            guard case .elementwise = nodes[index].operation else { continue }
+            var position = index
+            while let producer = mover(nodes[position].inputs[0], uses) {
+                // Values keep their places in the list; the two operations and their names change them.
+                let (move, function) = (nodes[producer], nodes[position])
+                nodes[producer] = Node(name: function.name, operation: function.operation, inputs: move.inputs, output: move.output)
+                nodes[position] = Node(name: move.name, operation: move.operation, inputs: [move.output], output: function.output)
+                position = producer
+            }
         }
+    }
+
+    /// The node that moves a layer's result to where only one node reads it.
+    private func mover(_ value: String, _ uses: ValueUses) -> Int? {
+        guard uses.counts[value] == 1, quantization[value] == nil, let producer = uses.producers[value],
+            nodes[producer].operation.movesElements, isLayerResult(nodes[producer].inputs[0], uses)
+        else { return nil }
+        return producer
     }
 
     /// Whether only one node uses the value, which is a layer's result, moved or not.
