@@ -162,7 +162,7 @@ import Testing
     @Test(arguments: 0..<4) func randomShapeArithmetic(seed: UInt64) {
         var generator = SeededGenerator(seed: 500 + seed)
         var accepted = 0
-        for _ in 0..<1500 {
+        for _ in 0..<250 {
             var values = Self.constants.keys.sorted() + ["x", "x", "x"]
             var nodes = [node("Shape", ["x"], "s")]
             values += ["s", "s", "s"]
@@ -180,10 +180,11 @@ import Testing
                 accepted += 1
                 _ = try network.shapes(batch: 1)
             } catch {
-                #expect(error.description.contains("node `") || error.description.contains("output `"), "\(error)")
+                let places = ["node `", "output `", "constant `"]
+                #expect(places.contains(where: error.description.contains), "\(error)")
             }
         }
-        #expect(accepted > 10)
+        #expect(accepted > 2)
     }
 
     @Test func inputsWithoutElementsOrWithTooMany() {
