@@ -3,7 +3,9 @@ include(CMakePackageConfigHelpers)
 
 install(PROGRAMS ${library} DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(FILES ${library_links} DESTINATION ${CMAKE_INSTALL_LIBDIR})
-install(FILES ${PROJECT_SOURCE_DIR}/include/multipoint.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+install(
+    FILES ${PROJECT_SOURCE_DIR}/include/multipoint.h ${PROJECT_SOURCE_DIR}/include/multipoint.hpp
+    DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 if(MULTIPOINT_COMMAND)
     install(PROGRAMS ${PROJECT_BINARY_DIR}/bin/multipoint DESTINATION ${CMAKE_INSTALL_BINDIR})
 endif()
