@@ -49,9 +49,9 @@ std::vector<unsigned char> bytes_of(byte_string file) {
 
 Model sample() { return Model::from_memory(bytes_of(sample_network())); }
 
-std::vector<float> images(int count) {
-    std::vector<float> pixels;
-    for (int i = 0; i < count; ++i) pixels.insert(pixels.end(), sample_image, sample_image + 8);
+std::vector<float> images(std::size_t count) {
+    std::vector<float> pixels(count * 8);
+    for (std::size_t i = 0; i < pixels.size(); ++i) pixels[i] = sample_image[i % 8];
     return pixels;
 }
 
@@ -109,7 +109,7 @@ void test_paths() {
     CHECK(throws(MULTIPOINT_IO_ERROR, path, [&] { Model model(path); }));
     CHECK(throws(MULTIPOINT_INVALID_ARGUMENT, "null byte", [&] { Model model(std::string("a\0b", 3)); }));
     CHECK(throws(MULTIPOINT_BAD_FORMAT, "", [] { Model::from_memory(std::string("no packed file")); }));
-    CHECK(throws(MULTIPOINT_BAD_FORMAT, "empty", [] { Model::from_memory(std::vector<char>()); }));
+    CHECK(throws(MULTIPOINT_BAD_FORMAT, "0 bytes", [] { Model::from_memory(std::vector<char>()); }));
 }
 
 void test_callbacks() {
@@ -363,7 +363,7 @@ void test_threads() {
                 const float averages[] = {3.125f, 4};
                 float scores[2] = {0, 0};
                 plan.execute(averages, scores);
-                right += is_sample(own.run(images(1 + i % 2)).data()) && is_sample(scores);
+                right += is_sample(own.run(images(1 + std::size_t(i % 2))).data()) && is_sample(scores);
                 right += throws(MULTIPOINT_INVALID_ARGUMENT, "found 3", [&] { own.run(std::vector<float>(3)); });
             }
         });
