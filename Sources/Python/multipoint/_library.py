@@ -330,6 +330,12 @@ def _check_version(library: ctypes.CDLL) -> None:
         raise OSError(f"it is version {found}; this package needs {major}.x from {major}.{minor}.{patch}")
 
 
+def _advice(attempts: list[str]) -> str:
+    if any("libdnnl" in attempt for attempt in attempts):
+        return "\nIt needs oneDNN 2.x; on Debian and Ubuntu: apt-get install libdnnl2"
+    return "\nInstall it where the loader looks, or set MULTIPOINT_LIBRARY to the path of libmultipoint.so."
+
+
 def _load() -> ctypes.CDLL:
     attempts = []
     for candidate in _candidates():
@@ -343,7 +349,7 @@ def _load() -> ctypes.CDLL:
     raise LibraryNotFoundError(
         "cannot load the multipoint library; tried\n"
         + "\n".join(attempts)
-        + "\nInstall it where the loader looks, or set MULTIPOINT_LIBRARY to the path of libmultipoint.so."
+        + _advice(attempts)
     )
 
 
@@ -363,6 +369,21 @@ def library() -> ctypes.CDLL:
             if _loaded is None:
                 _loaded = _load()
     return _loaded
+
+
+def path() -> str:
+    """The file that the library was loaded from, as the loader knows it."""
+
+    class Info(ctypes.Structure):
+        """Dl_info of <dlfcn.h>."""
+
+        _fields_ = [("file", c_char_p), ("base", c_void_p), ("name", c_char_p), ("address", c_void_p)]
+
+    info = Info()
+    address = ctypes.cast(library().multipoint_version, c_void_p)
+    if not ctypes.CDLL(None).dladdr(address, ctypes.byref(info)) or not info.file:
+        raise LibraryNotFoundError("the loader does not tell the library's file")
+    return os.path.realpath(os.fsdecode(info.file))
 
 
 def call(name: str, *arguments: Any) -> None:
