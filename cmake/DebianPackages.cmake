@@ -5,8 +5,8 @@
 # Dependencies on other packages are what dpkg-shlibdeps finds for the libraries that are linked, on the distribution where cpack runs.
 # Configure with -DCMAKE_INSTALL_PREFIX=/usr: the library then goes where that distribution keeps libraries of its architecture.
 
-set(MULTIPOINT_MAINTAINER "The Multipoint authors <multipoint@users.noreply.github.com>" CACHE STRING
-    "Whom the Debian packages name as their maintainer")
+set(MULTIPOINT_MAINTAINER "The Multipoint authors <nobody@multipoint.invalid>" CACHE STRING
+    "Whom the Debian packages name as their maintainer: who builds them for others gives a name and an address")
 
 set(CPACK_GENERATOR DEB)
 set(CPACK_PACKAGE_NAME multipoint)

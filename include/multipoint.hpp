@@ -296,9 +296,9 @@ class Layer;
  *  the caller. */
 struct ModelCallbacks {
     /** The fraction done, 0 to 1. True cancels: Error with MULTIPOINT_CANCELLED. Optional. */
-    std::function<bool(double fraction)> progress;
+    std::function<bool(double fraction)> progress = nullptr;
     /** Things worth knowing that are no errors. Optional. */
-    std::function<void(multipoint_log_level level, const char *message)> log;
+    std::function<void(multipoint_log_level level, const char *message)> log = nullptr;
 };
 
 /** A packed file in memory: layers and, where the file has one, the network's graph. */

@@ -119,13 +119,13 @@ void test_callbacks() {
         fractions.push_back(fraction);
         return false;
     };
-    CHECK(Model::from_memory(bytes, {watch, nullptr}).layers().size() == 2);
+    CHECK(Model::from_memory(bytes, {watch}).layers().size() == 2);
     CHECK(!fractions.empty() && fractions.back() == 1 && std::is_sorted(fractions.begin(), fractions.end()));
-    CHECK(throws(MULTIPOINT_CANCELLED, "", [&] { Model::from_memory(bytes, {[](double) { return true; }, nullptr}); }));
+    CHECK(throws(MULTIPOINT_CANCELLED, "", [&] { Model::from_memory(bytes, {[](double) { return true; }}); }));
 
     bool caught = false;
     try {
-        Model::from_memory(bytes, {[](double) -> bool { throw std::out_of_range("my own"); }, nullptr});
+        Model::from_memory(bytes, {[](double) -> bool { throw std::out_of_range("my own"); }});
     } catch (const std::out_of_range &error) {
         caught = std::string(error.what()) == "my own";
     }
