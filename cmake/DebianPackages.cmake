@@ -2,8 +2,8 @@
 #   libmultipoint0     the library; depends on oneDNN and the C library
 #   libmultipoint-dev  headers, the linker's name, CMake package, pkg-config file; depends on exactly this libmultipoint0
 #   multipoint         the command; depends on OpenBLAS too, and not on the library
-# Dependencies on other packages are what dpkg-shlibdeps finds for the libraries that are linked, on the distribution where cpack runs.
-# Configure with -DCMAKE_INSTALL_PREFIX=/usr: the library then goes where that distribution keeps libraries of its architecture.
+# Dependencies on other packages are what dpkg-shlibdeps finds for the libraries that are linked, on the distribution where cpack
+# runs. Configure with -DCMAKE_INSTALL_PREFIX=/usr: the library then goes where that distribution keeps libraries of its architecture.
 
 set(MULTIPOINT_MAINTAINER "The Multipoint authors <nobody@multipoint.invalid>" CACHE STRING
     "Whom the Debian packages name as their maintainer: who builds them for others gives a name and an address")
@@ -45,7 +45,8 @@ set(CPACK_DEBIAN_COMMAND_PACKAGE_SECTION science)
 set(CPACK_COMPONENT_COMMAND_DESCRIPTION "packs and measures convolutional networks${about}")
 
 # For packages of programs that are linked with the library, and for the loader to know it.
-file(WRITE ${PROJECT_BINARY_DIR}/debian/shlibs "libmultipoint ${PROJECT_VERSION_MAJOR} ${library_package} (>= ${PROJECT_VERSION})\n")
+file(WRITE ${PROJECT_BINARY_DIR}/debian/shlibs
+    "libmultipoint ${PROJECT_VERSION_MAJOR} ${library_package} (>= ${PROJECT_VERSION})\n")
 file(WRITE ${PROJECT_BINARY_DIR}/debian/triggers "activate-noawait ldconfig\n")
 set(CPACK_DEBIAN_LIBRARY_PACKAGE_CONTROL_EXTRA ${PROJECT_BINARY_DIR}/debian/shlibs ${PROJECT_BINARY_DIR}/debian/triggers)
 

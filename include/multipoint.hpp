@@ -110,8 +110,8 @@ class Span {
 public:
     constexpr Span() noexcept = default;
     constexpr Span(Element *data, std::size_t size) noexcept : data_(data), size_(size) {}
-    template <typename Container, typename = std::enable_if_t<std::is_convertible_v<
-                                      std::remove_pointer_t<decltype(std::data(std::declval<Container &>()))> (*)[], Element (*)[]>>>
+    template <typename Container, typename Found = std::remove_pointer_t<decltype(std::data(std::declval<Container &>()))>,
+              typename = std::enable_if_t<std::is_convertible_v<Found (*)[], Element (*)[]>>>
     constexpr Span(Container &&container) noexcept : data_(std::data(container)), size_(std::size(container)) {}
 
     constexpr Element *data() const noexcept { return data_; }
@@ -276,8 +276,8 @@ public:
                  order) {}
 };
 
-/** A tensor that is written: a view of a container's elements, at least as many as its shape has. Without a shape it has the one that
- *  the network or plan gives. */
+/** A tensor that is written: a view of a container's elements, at least as many as its shape has. Without a shape it has the one
+ *  that the network or plan gives. */
 class Output : public detail::Tensor {
 public:
     template <typename Container, typename = detail::IfWritable<Container>>
@@ -348,7 +348,8 @@ private:
     explicit Model(multipoint_model *model) noexcept : Handle(model) {}
 
     template <typename Info, typename Struct>
-    std::vector<Info> described(std::size_t count, multipoint_status (*describe)(const multipoint_model *, std::size_t, Struct *)) const {
+    std::vector<Info> described(std::size_t count,
+                                multipoint_status (*describe)(const multipoint_model *, std::size_t, Struct *)) const {
         std::vector<Info> infos(count);
         for (std::size_t i = 0; i < count; ++i) check(describe(open(), i, &infos[i]));
         return infos;
@@ -525,8 +526,9 @@ private:
                 if (!given.empty()) return axis < given.size() ? given[axis] : 1;
                 const std::size_t one = count(expected), found = inputs[i].element_count();
                 if (one == 0 || found % one != 0) {
-                    throw Error(MULTIPOINT_INVALID_ARGUMENT, "input " + std::to_string(i) + ": a multiple of " + std::to_string(one) +
-                                                                 " elements expected, found " + std::to_string(found));
+                    throw Error(MULTIPOINT_INVALID_ARGUMENT, "input " + std::to_string(i) + ": a multiple of " +
+                                                                 std::to_string(one) + " elements expected, found " +
+                                                                 std::to_string(found));
                 }
                 return static_cast<std::int64_t>(found / one);
             }
@@ -640,8 +642,9 @@ public:
     Packing(Span<const float> matrix, std::size_t channels, std::size_t row_length, const PackingOptions &options = {})
         : Handle(made([&](multipoint_packing **packing) {
               if (row_length == 0 || matrix.size() % row_length != 0 || matrix.size() / row_length != channels) {
-                  throw Error(MULTIPOINT_INVALID_ARGUMENT, "matrix: " + std::to_string(channels) + " x " + std::to_string(row_length) +
-                                                               " elements expected, found " + std::to_string(matrix.size()));
+                  throw Error(MULTIPOINT_INVALID_ARGUMENT, "matrix: " + std::to_string(channels) + " x " +
+                                                               std::to_string(row_length) + " elements expected, found " +
+                                                               std::to_string(matrix.size()));
               }
               return multipoint_packing_create(matrix.data(), channels, row_length, &options, packing);
           })) {}

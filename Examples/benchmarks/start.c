@@ -1,6 +1,6 @@
-/* start LIBRARY NETWORK [ROUNDS]: how long a program waits for its first answer. Every round is a process of its own, which loads the
- * library, opens the network, makes a session of one thread and runs one image of zeros. Prints the shortest and the middle time of each
- * step, in milliseconds; the file's size comes first. */
+/* start LIBRARY NETWORK [ROUNDS]: how long a program waits for its first answer. Every round is a process of its own, which loads
+ * the library, opens the network, makes a session of one thread and runs one image of zeros. Prints the library's size, and the
+ * shortest and the middle time of each step in milliseconds. */
 #define _POSIX_C_SOURCE 200809L
 #include <dlfcn.h>
 #include <multipoint.h>

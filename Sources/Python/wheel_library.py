@@ -6,10 +6,10 @@ The library is built beforehand, by CMake (see the README at the root of the rep
    finds one (the Debian package libmultipoint0, or a prefix that ldconfig knows);
 2. else `build/lib/libmultipoint.so.0` at the root of the repository, where `cmake -S . -B build` leaves it.
 
-The wheel is tagged `py3-none-linux_x86_64`: any Python 3, since ctypes loads the library, but only machines whose C library is as new as
-the builder's, and which have oneDNN 2.x and GNU OpenMP. A manylinux tag would promise that it needs none of these. Bundling them would
-keep the promise, and give the process a second OpenMP runtime beside that of the host's other libraries, and a oneDNN that the
-distribution's fixes do not reach.
+The wheel is tagged `py3-none-linux_x86_64`: any Python 3, since ctypes loads the library, but only machines whose C library is as
+new as the builder's, and which have GNU OpenMP and the oneDNN that the library was built for. A manylinux tag would promise that it
+needs none of these. Bundling them would keep the promise, and give the process a second OpenMP runtime beside that of the host's
+other libraries, and a oneDNN that the distribution's fixes do not reach.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 ADVICE = """
 Build it first, at the root of the repository:
     cmake -S . -B build && cmake --build build
-or name it: MULTIPOINT_LIBRARY=/path/to/libmultipoint.so.0 (MULTIPOINT_LIBRARY=none: a wheel without it, for machines where the loader \
-finds one)."""
+or name it: MULTIPOINT_LIBRARY=/path/to/libmultipoint.so.0 (MULTIPOINT_LIBRARY=none: a wheel without it, for machines where the \
+loader finds one)."""
 
 
 class WheelLibrary(BuildHookInterface[Any]):

@@ -1,5 +1,5 @@
-/* load_unload LIBRARY: dlopen, a run, dlclose, a hundred times, with runs by several threads, on threads of the program's own, and in
- * forked children among them. An alarm ends what hangs. */
+/* load_unload LIBRARY: dlopen, a run, dlclose, a hundred times, with runs by several threads, on threads of the program's own, and
+ * in forked children among them. An alarm ends what hangs. */
 #define _POSIX_C_SOURCE 200809L
 #include <dlfcn.h>
 #include <multipoint.h>
@@ -22,8 +22,8 @@ static int fail(const char *what, multipoint_status status) {
     return 1;
 }
 
-/* y = 2 x0 - x1 + 0.5 in float, by `threads` threads. In a child that was forked after a run with several threads such a run may also be
- * refused. */
+/* y = 2 x0 - x1 + 0.5 in float, by `threads` threads. In a child that was forked after a run with several threads such a run may
+ * also be refused. */
 static int run(void *library, int threads, int is_child) {
     multipoint_status (*layer_create)(const multipoint_layer_descriptor *, multipoint_layer **);
     multipoint_status (*plan_create)(const multipoint_layer *, const multipoint_plan_options *, multipoint_plan **);

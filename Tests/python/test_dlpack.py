@@ -1,4 +1,4 @@
-"""Arrays of other libraries, taken by DLPack without a copy. Always by a stand-in over NumPy's memory; with TESTS_ALL=1 by jax, too."""
+"""Arrays of other libraries, taken by DLPack without a copy: a stand-in over NumPy's memory, and with TESTS_ALL=1 jax's."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ def build_wheel(folder: Path, library: str | None, expect: int = 0) -> str:
     """By pip, from a copy of the package, and with the installed hatchling: the tests stay off the network."""
     source = folder / "repository" / "Sources" / "Python"
     source.mkdir(parents=True)
-    run("cp", "-r", PACKAGE / "multipoint", PACKAGE / "pyproject.toml", PACKAGE / "README.md", PACKAGE / "wheel_library.py", source)
+    run("cp", "-r", *(PACKAGE / name for name in ("multipoint", "pyproject.toml", "README.md", "wheel_library.py")), source)
     return run(
         sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "--disable-pip-version-check", "-w", folder, source,
         expect=expect, MULTIPOINT_LIBRARY=library,
@@ -121,8 +121,10 @@ def test_no_library_for_the_wheel_is_said(tmp_path):
 def test_types():
     """The package, the examples and a user's program, as mypy sees them."""
     user = Path(__file__).with_name("typed_user.py")
-    run(sys.executable, "-m", "mypy", "--strict", "--no-incremental", "--cache-dir=/dev/null", PACKAGE / "multipoint", *EXAMPLES.glob("*.py"), user,
-        cwd=PACKAGE, MYPYPATH=str(PACKAGE))  # fmt: skip
+    run(
+        sys.executable, "-m", "mypy", "--strict", "--no-incremental", "--cache-dir=/dev/null",
+        PACKAGE / "multipoint", *EXAMPLES.glob("*.py"), user, cwd=PACKAGE, MYPYPATH=str(PACKAGE),
+    )  # fmt: skip
 
 
 def test_every_name_is_where_the_types_say():
@@ -187,7 +189,6 @@ def test_concurrent_examples(example, option, digits, tmp_path):
     )  # fmt: skip
     images = digits / "heldout_images.npy"
     for count in (1, 4):
-        said = run(
-            sys.executable, EXAMPLES / example, tmp_path / "digits.multipoint", images, "--scale", 0.0625, option, count, cwd=tmp_path
-        )
+        network = tmp_path / "digits.multipoint"
+        said = run(sys.executable, EXAMPLES / example, network, images, "--scale", 0.0625, option, count)
         assert "450" in said and "as in one batch" in said

@@ -30,8 +30,8 @@ def quantize(digits: Path, output: Path, calibration: object, **options: object)
 
 def test_the_same_file_as_the_commands(command, digits, images, tmp_path):
     command(
-        "quantize", digits / "digits.onnx", "--calibration", images, "--scale", 0.0625, "--limit", 64, "--bits", 3, "--method", "greedy",
-        "--no-bias-correction", "--max-points", 2, "--output", tmp_path / "a",
+        "quantize", digits / "digits.onnx", "--calibration", images, "--scale", 0.0625, "--limit", 64, "--bits", 3,
+        "--method", "greedy", "--no-bias-correction", "--max-points", 2, "--output", tmp_path / "a",
     )  # fmt: skip
     options = {"method": "greedy", "bits": 3, "bias_correction": False, "max_points": 2}
     from_path = quantize(digits, tmp_path / "b", images, **options)
@@ -48,8 +48,8 @@ def test_the_same_file_as_the_commands(command, digits, images, tmp_path):
 
 def test_mean_and_deviation_of_several_channels(command, tmp_path, digits, images):
     """A sequence becomes one word with commas; negative numbers are no options."""
-    options = ["--mean", "-0.5", "--std", "0.25", "--method", "w8a8", "--limit", "64"]
-    command("quantize", digits / "digits.onnx", "--calibration", images, *(f"{a}={b}" for a, b in zip(options[::2], options[1::2])), "-o", tmp_path / "a")
+    options = ["--mean=-0.5", "--std=0.25", "--method=w8a8", "--limit=64"]
+    command("quantize", digits / "digits.onnx", "--calibration", images, *options, "-o", tmp_path / "a")
     multipoint.quantize(
         digits / "digits.onnx", tmp_path / "b", calibration=images, mean=[-0.5], std=np.float64(0.25), method="w8a8", limit=64
     )
@@ -155,7 +155,11 @@ def test_where_the_command_is_found(tmp_path, monkeypatch):
     assert quantization._command() == COMMAND
     monkeypatch.delenv("MULTIPOINT_COMMAND")
     # Beside the library of an installed prefix; the library stays the one that is loaded.
-    for places, library in (("bin", "lib/libmultipoint.so"), ("bin", "lib/x86_64-linux-gnu/libmultipoint.so"), ("release", "release/libmultipoint.so")):
+    for places, library in (
+        ("bin", "lib/libmultipoint.so"),
+        ("bin", "lib/x86_64-linux-gnu/libmultipoint.so"),
+        ("release", "release/libmultipoint.so"),
+    ):
         prefix = tmp_path / library.replace("/", "-")
         (prefix / places).mkdir(parents=True)
         shutil.copy(COMMAND, prefix / places / "multipoint")

@@ -84,8 +84,8 @@ __all__ = [
 ]
 
 
-# Where each name is defined. A module is imported when one of its names is first used: NumPy, and the time that it takes, wait until
-# then.
+# Where each name is defined. A module is imported when one of its names is first used: NumPy, and the time that it takes, wait
+# until then.
 _HOMES = {
     "errors": (
         "BadFormatError CancelledError ClosedError CommandError FileError ForkedError InternalError InvalidArgumentError "

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
 import threading
 from ctypes import POINTER, c_char_p, c_double, c_float, c_int, c_int8, c_int32, c_int64, c_size_t, c_uint8, c_uint32
 from ctypes import c_uint64, c_void_p
@@ -331,8 +332,9 @@ def _check_version(library: ctypes.CDLL) -> None:
 
 
 def _advice(attempts: list[str]) -> str:
-    if any("libdnnl" in attempt for attempt in attempts):
-        return "\nIt needs oneDNN 2.x; on Debian and Ubuntu: apt-get install libdnnl2"
+    onednn = re.search(r"libdnnl\.so\.(\d+)", "\n".join(attempts))
+    if onednn:
+        return f"\nIt needs oneDNN; on Debian and Ubuntu: apt-get install libdnnl{onednn[1]}"
     return "\nInstall it where the loader looks, or set MULTIPOINT_LIBRARY to the path of libmultipoint.so."
 
 

@@ -106,7 +106,7 @@ def _command() -> str:
 
 
 def _beside_the_library() -> Iterable[Path]:
-    """In the library's folder, and in `bin` of PREFIX for PREFIX/lib/libmultipoint.so or PREFIX/lib/ARCHITECTURE/libmultipoint.so."""
+    """In the library's folder, and in PREFIX/bin for a library in PREFIX/lib or PREFIX/lib/ARCHITECTURE."""
     from . import _library
 
     try:
