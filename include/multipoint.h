@@ -104,7 +104,8 @@ MULTIPOINT_API const char *multipoint_version(void);
 /** The version of the loaded library as MULTIPOINT_VERSION_NUMBER computes it. Any thread. */
 MULTIPOINT_API uint32_t multipoint_version_number(void);
 
-/** One line about the loaded library: its version, oneDNN's version, the CPU runtime and the instruction set in use.
+/** One line about the loaded library, such as "multipoint 0.1.0, oneDNN 2.6.3 (OpenMP), AVX2, 2 threads": its version, the loaded
+ *  oneDNN's version and CPU runtime, the instruction set in use, and OpenMP's default number of threads (of the first thread that asked).
  *  Static. Any thread. */
 MULTIPOINT_API const char *multipoint_build_info(void);
 

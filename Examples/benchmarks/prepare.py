@@ -11,18 +11,13 @@ import numpy as np
 import networks
 import points
 
-# The images that all quantizers see: noise like that of weights, since speed does not depend on what they show.
+# The images that all quantizers see.
 IMAGES = 8
 
 
 def path(folder: str, network: str, suffix: str) -> str:
     """Such as `resnet-18@224.int8.onnx`."""
-    return os.path.join(folder, f"{networks.file_name(network)}@{networks.NETWORKS[network][1]}.{suffix}")
-
-
-def images(network: str) -> np.ndarray:
-    size = networks.NETWORKS[network][1]
-    return np.random.default_rng(0).standard_normal((IMAGES, 3, size, size)).astype(np.float32)
+    return os.path.join(folder, f"{networks.file_name(network)}@{networks.NETWORKS[network]}.{suffix}")
 
 
 def onnx(folder: str, network: str) -> str:
@@ -43,7 +38,7 @@ def onnxruntime(folder: str, network: str) -> str:
 
     class Images(CalibrationDataReader):
         def __init__(self):
-            self.rest = iter(images(network))
+            self.rest = iter(networks.images(network, IMAGES))
 
         def get_next(self):
             image = next(self.rest, None)
@@ -70,7 +65,7 @@ def openvino(folder: str, network: str) -> str:
 
     model = ov.convert_model(onnx(folder, network))
     model.reshape([1, *image_shape(network)])
-    quantized = nncf.quantize(model, nncf.Dataset([image[None] for image in images(network)]), subset_size=IMAGES)
+    quantized = nncf.quantize(model, nncf.Dataset([image[None] for image in networks.images(network, IMAGES)]), subset_size=IMAGES)
     ov.save_model(quantized, file, compress_to_fp16=False)
     return file
 
@@ -97,7 +92,7 @@ def pnnx() -> str:
 
 
 def image_shape(network: str) -> tuple[int, int, int]:
-    size = networks.NETWORKS[network][1]
+    size = networks.NETWORKS[network]
     return 3, size, size
 
 
@@ -128,7 +123,7 @@ def packed(folder: str, network: str, variant: str, options: list[str]) -> str:
     if os.path.exists(file):
         return file
     calibration = path(folder, network, "images.npy")
-    np.save(calibration, images(network))
+    np.save(calibration, networks.images(network, IMAGES))
     command = [os.environ.get("MULTIPOINT_COMMAND", "multipoint"), "quantize", onnx(folder, network)]
     subprocess.run([*command, "--calibration", calibration, *options, "--output", file], check=True, stdout=subprocess.DEVNULL)
     return file

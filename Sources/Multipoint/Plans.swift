@@ -103,9 +103,9 @@ extension multipoint_plan_options {
         }
     }
 
-    private func fusedActivation() throws(CallError) -> Activation {
+    private func fusedActivation() throws(CallError) -> Elementwise? {
         switch activation {
-        case MULTIPOINT_IDENTITY: return .identity
+        case MULTIPOINT_IDENTITY: return nil
         case MULTIPOINT_RELU: return .relu
         case MULTIPOINT_SIGMOID: return .sigmoid
         case MULTIPOINT_LEAKY_RELU:

@@ -11,6 +11,7 @@ extension Network {
             candidate.inputs[index].shape[0] = .batch
         }
         if candidate.inputs != inputs {
+            candidate.copyFirstDimensions()
             do throws(GraphError) {
                 try candidate.settleShapes()
                 self = candidate
@@ -20,6 +21,18 @@ extension Network {
             }
         }
         try settleShapes()
+    }
+
+    /// Lets reshapes to one image copy that dimension from their input, where it is 1 as well.
+    private mutating func copyFirstDimensions() {
+        guard let shapes = try? shapes(batch: 1) else { return }
+        for index in nodes.indices {
+            guard case .reshape(var target, let allowZero) = nodes[index].operation, target.first == 1,
+                !allowZero || !target.contains(0), let input = nodes[index].inputs.first, shapes[input]?.first == 1
+            else { continue }
+            target[0] = 0
+            nodes[index].operation = .reshape(target, allowZero: false)
+        }
     }
 
     private mutating func settleShapes() throws(GraphError) {
@@ -73,8 +86,11 @@ extension Operation {
     /// Whether the operation mixes or reorders along axis 0 in a way that the result's shape does not show.
     fileprivate var worksAlongFirstAxis: Bool {
         switch self {
-        case .concat(let axis), .softmax(let axis): axis == 0
-        case .slice(_, _, let axes, _): axes.contains(0)
+        case .concat(let axis), .softmax(let axis), .logSoftmax(let axis), .layerNormalization(let axis, epsilon: _),
+            .gather(indices: _, shape: _, let axis), .argument(_, let axis, keepsDimension: _, selectsLast: _):
+            axis == 0
+        case .slice(_, _, let axes, _), .reduce(_, let axes, keepsDimensions: _): axes.contains(0)
+        case .resize(let resize): resize.axes.contains(0)
         default: false
         }
     }

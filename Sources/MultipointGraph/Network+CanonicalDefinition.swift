@@ -31,9 +31,9 @@ private struct DefinitionWriter {
             name: node.name, operatorType: node.operation.operatorType(layers: layers), inputs: node.inputs, outputs: [node.output])
         switch node.operation {
         case .layer(let name): definition.layer = name
-        case .relu, .sigmoid, .add, .multiply, .globalAveragePool: break
-        case .clip(let minimum, let maximum): appendBounds(minimum, maximum, &definition)
-        case .leakyRelu(let alpha): definition.attributes["alpha"] = .float(alpha)
+        case .elementwise(.clip(let minimum, let maximum)): appendBounds(minimum, maximum, &definition)
+        case .elementwise(.leakyRelu(let alpha)): definition.attributes["alpha"] = .float(alpha)
+        case .elementwise, .binary, .globalAveragePool: break
         case .maxPool(let pooling): definition.write(pooling)
         case .averagePool(let pooling, let countsPadding):
             definition.write(pooling)
@@ -49,9 +49,11 @@ private struct DefinitionWriter {
             for (what, values) in [("starts", starts), ("ends", ends), ("axes", axes), ("steps", steps)] {
                 append(what, values, &definition)
             }
-        case .pad(let pads, let value):
+        case .pad(let pads, .constant(let value)):
             append("pads", pads, &definition)
             if value != 0 { append("value", value, &definition) }
+        // TODO: the others.
+        default: break
         }
         nodes.append(definition)
     }

@@ -45,7 +45,7 @@ extension Node {
         guard let constant = constants[input] else {
             throw GraphError(node: name, "input `\(input)` is not computed before it")
         }
-        guard operation == .add || operation == .multiply else {
+        guard operation.takesConstants else {
             throw GraphError(node: name, "input `\(input)` is a constant; a computed value expected", kind: .unsupported)
         }
         guard let count = elementCount(of: constant.shape), count >= 1, constant.floats?.count == count else {
@@ -68,6 +68,16 @@ extension ValueInfo {
         guard let count = elementCount(of: sizes), (1...TensorLimits.count).contains(count) else {
             throw GraphError(
                 "input `\(name)`: shape \(sizes); sizes from 1 with a product up to \(TensorLimits.count) expected")
+        }
+    }
+}
+
+extension Operation {
+    /// Whether an operand may be a constant.
+    fileprivate var takesConstants: Bool {
+        switch self {
+        case .binary, .prelu, .matrixProduct: true
+        default: false
         }
     }
 }

@@ -20,7 +20,7 @@ import Testing
         .reshape([0, -1, 16], allowZero: false), .reshape([-1, 256], allowZero: true), .squeeze(axes: [2]),
         .unsqueeze(axes: [1, 5]),
         .transpose(permutation: [0, 2, 3, 1]), .slice(starts: [1, -1], ends: [Int.max, -5], axes: [1, 3], steps: [2, -1]),
-        .pad(pads: [0, 0, 1, 2, 0, 0, 3, 4], value: 0), .pad(pads: [0, 0, 1, 2, 0, 0, 3, 4], value: -1.5), .softmax(axis: 1),
+        .pad(pads: [0, 0, 1, 2, 0, 0, 3, 4], .constant(0)), .pad(pads: [0, 0, 1, 2, 0, 0, 3, 4], .constant(-1.5)), .softmax(axis: 1),
     ]
 
     @Test(arguments: operations) func everyOperationSurvives(operation: Operation) throws {

@@ -140,11 +140,11 @@ func evaluate(_ network: Network, _ input: Values) throws -> [String: Values] {
         let inputs = node.inputs.map { values[$0] ?? Values(shape: [], []) }
         switch node.operation {
         case .layer(let name): values[node.output] = network.layers[name].map { evaluate($0, inputs[0]) }
-        case .relu: values[node.output] = inputs[0].map { max($0, 0) }
-        case .add: values[node.output] = inputs[0].combined(inputs[1], +)
-        case .multiply: values[node.output] = inputs[0].combined(inputs[1], *)
+        case .elementwise(.relu): values[node.output] = inputs[0].map { max($0, 0) }
+        case .binary(.add): values[node.output] = inputs[0].combined(inputs[1], +)
+        case .binary(.multiply): values[node.output] = inputs[0].combined(inputs[1], *)
         case .transpose(let permutation): values[node.output] = inputs[0].transposed(permutation)
-        case .pad(let pads, let value): values[node.output] = inputs[0].padded(pads, Double(value))
+        case .pad(let pads, .constant(let value)): values[node.output] = inputs[0].padded(pads, Double(value))
         case .flatten, .reshape, .squeeze, .unsqueeze:
             values[node.output] = Values(shape: shapes[node.output] ?? [], inputs[0].elements)
         default: break

@@ -113,14 +113,14 @@ import Testing
 
     @Test func concatenationAndPadding() throws {
         #expect(try shape(.concat(axis: 1), [2, 3, 4], [2, 5, 4], [2, 1, 4]) == [2, 9, 4])
-        #expect(try shape(.pad(pads: [0, 1, 2, 3], value: 0), [4, 5]) == [6, 9])
+        #expect(try shape(.pad(pads: [0, 1, 2, 3], .constant(0)), [4, 5]) == [6, 9])
         expectError(.invalid, "`x1` of shape [2, 3] and `x0` of shape [2, 3, 4] differ") {
             _ = try shape(.concat(axis: 0), [2, 3, 4], [2, 3])
         }
         expectError(.invalid, "axis 1 does not exist") { _ = try shape(.concat(axis: 1), [2]) }
         expectError(.invalid, "at least one input") { _ = try shape(.concat(axis: 1)) }
-        expectError(.invalid, "pads [1]: 4 numbers") { _ = try shape(.pad(pads: [1], value: 0), [4, 5]) }
-        expectError(.invalid, "pads [0, 0, -1, 0]") { _ = try shape(.pad(pads: [0, 0, -1, 0], value: 0), [4, 5]) }
+        expectError(.invalid, "pads [1]: 4 numbers") { _ = try shape(.pad(pads: [1], .constant(0)), [4, 5]) }
+        expectError(.invalid, "pads [0, 0, -1, 0]") { _ = try shape(.pad(pads: [0, 0, -1, 0], .constant(0)), [4, 5]) }
     }
 
     /// Against a loop over ONNX's definition of Slice-10: clamp, then step until the end is reached.
@@ -172,8 +172,8 @@ import Testing
         expectError(.invalid, "input `x0`: 9 dimensions") { _ = try shape(.relu, Array(repeating: 1, count: 9)) }
         expectError(.invalid, "node `n`", "up to 2147483647") { _ = try shape(.add, [1, most], [2, 1]) }
         expectError(.invalid, "node `n`", "up to 2147483647") { _ = try shape(.add, [1, most], [most, 1]) }
-        expectError(.invalid, "node `n`") { _ = try shape(.pad(pads: [most, most], value: 0), [1]) }
-        expectError(.invalid, "node `n`") { _ = try shape(.pad(pads: [Int.max, 0], value: 0), [1]) }
+        expectError(.invalid, "node `n`") { _ = try shape(.pad(pads: [most, most], .constant(0)), [1]) }
+        expectError(.invalid, "node `n`") { _ = try shape(.pad(pads: [Int.max, 0], .constant(0)), [1]) }
         expectError(.invalid, "node `n`") { _ = try shape(.concat(axis: 0), [most], [most]) }
         expectError(.invalid, "batch 0") { _ = try Network(definition: definition([node("Relu", ["x"], "y")])).shapes(batch: 0) }
         expectError(.invalid, "input `x`") {
@@ -189,7 +189,7 @@ import Testing
             .maxPool(Pooling(kernel: [2, 2], pads: [])),
             .averagePool(Pooling(kernel: [2, 2], dilations: [Int.max, 1]), countsPadding: false),
             .layer("missing"), .layer("wide"), .layer("flat"), .clip(minimum: .nan, maximum: 0), .leakyRelu(alpha: .infinity),
-            .unsqueeze(axes: [Int.min]), .transpose(permutation: [Int.max, 0, 1, 2]), .pad(pads: [], value: .nan),
+            .unsqueeze(axes: [Int.min]), .transpose(permutation: [Int.max, 0, 1, 2]), .pad(pads: [], .constant(.nan)),
             .concat(axis: Int.min),
             .flatten(axis: Int.max), .softmax(axis: -1),
         ]

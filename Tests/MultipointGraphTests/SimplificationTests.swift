@@ -196,7 +196,7 @@ import Testing
         #expect(network.nodes.map(\.inputs) == [["x"]])
         #expect(network.layers["y"]?.operation == .convolution(ConvolutionAttributes(pads: [2, 2, 3, 6])))
         #expect(try network.shapes(batch: 2)["y"] == [2, 1, 11, 14])
-        #expect(try padded(ints(0, 0, 1, 2, 0, 0, 3, 4), 1) == [.pad(pads: [0, 0, 1, 2, 0, 0, 3, 4], value: 1), .layer("y")])
+        #expect(try padded(ints(0, 0, 1, 2, 0, 0, 3, 4), 1) == [.pad(pads: [0, 0, 1, 2, 0, 0, 3, 4], .constant(1)), .layer("y")])
         #expect(throws: GraphError.self) { try padded(ints(0, 1, 0, 0, 0, 0, 0, 0), 0) }
     }
 

@@ -193,7 +193,7 @@ struct RandomNetwork {
         let more = Int.random(in: 1...3, using: &generator)
         try convolution(outputs: shape[1] + 2 * more, kernel: pick([1, 3]), stride: 2, activation: false)
         let sliced = add(.slice(starts: [0, 0], ends: [before[2], before[3]], axes: [2, 3], steps: [2, 2]), [start])
-        let padded = add(.pad(pads: [0, more, 0, 0, 0, more, 0, 0], value: 0), [sliced])
+        let padded = add(.pad(pads: [0, more, 0, 0, 0, more, 0, 0], .constant(0)), [sliced])
         current = add(.add, [current, padded])
         if Bool.random(using: &generator) { activate() }
     }

@@ -165,7 +165,7 @@ final class SessionTests: XCTestCase {
                 Node(name: "small", operation: .layer("small"), inputs: ["x"], output: "s"),
                 Node(name: "large", operation: .layer("large"), inputs: ["x"], output: "l"),
                 Node(name: "concat", operation: .concat(axis: 1), inputs: ["s", "l"], output: "c"),
-                Node(name: "pad", operation: .pad(pads: [0, 0, 1, 1, 0, 0, 1, 1], value: 200), inputs: ["c"], output: "p"),
+                Node(name: "pad", operation: .pad(pads: [0, 0, 1, 1, 0, 0, 1, 1], .constant(200)), inputs: ["c"], output: "p"),
                 Node(name: "mean", operation: .globalAveragePool, inputs: ["p"], output: "y"),
             ], layers: ["small": try layer("small", 0.5, image), "large": try layer("large", 25, image)], layerOrder: ["small", "large"])
         network.quantization = ["x": image, "s": narrow, "l": wide]

@@ -50,7 +50,7 @@ extension Translation {
         let axes = try reader.axes(
             try intsInput(3, "axes", reader) ?? Array(input.shape.indices), rank: input.shape.count)
         let all = try spread(try reader.required(pads, "pads"), over: axes, rank: input.shape.count, reader)
-        try emit(.pad(pads: all, value: value), reader, inputs: [input.name])
+        try emit(.pad(pads: all, .constant(value)), reader, inputs: [input.name])
     }
 
     /// Begins and ends of some axes as begins and ends of all axes.

@@ -12,6 +12,17 @@ struct Translation {
     /// Of inputs and results so far, for batch size 1.
     private(set) var shapes: [String: [Int]] = [:]
     private(set) var constants: [String: Tensor]
+    /// Whether the definition has an input with an open batch dimension.
+    let isBatchOpen: Bool
+    /// If it has: shapes for the last of `sampleBatches`, as far as they can be inferred.
+    private(set) var otherShapes: [String: [Int]] = [:]
+    /// What was computed of constants and shapes, and depends on the batch size.
+    var sampled: [String: SampledTensor] = [:]
+    /// How many of a value's uses were folded.
+    var foldedUses: [String: Int] = [:]
+    var budget: FoldingBudget
+    /// Results of QuantizeLinear, with the values that stand for them.
+    var quantizedActivations: [String: String] = [:]
     private(set) var layers: [String: Layer] = [:]
     private(set) var layerOrder: [String] = []
     /// Layers that came with the definition; they are what a file says and never changed.
@@ -29,9 +40,12 @@ struct Translation {
         valueNames = UniqueNames(
             definition.inputs.map(\.name) + definition.initializers.keys + definition.nodes.flatMap(\.outputs))
         nodeNames = UniqueNames(nodes.lazy.filter { $0.operatorType != "Constant" }.map(\.name))
+        isBatchOpen = definition.inputs.contains { $0.shape.first == .batch }
+        budget = FoldingBudget(given: definition.constantElementCount)
         for input in definition.inputs {
             try input.checkInput(batch: 1)
             shapes[input.name] = input.shape(batch: 1)
+            if isBatchOpen { otherShapes[input.name] = input.shape(batch: Translation.sampleBatches.last ?? 1) }
         }
         for (name, tensor) in definition.initializers where elementCount(of: tensor.shape) != tensor.count {
             throw GraphError("initializer `\(name)`: \(tensor.count) elements do not fit shape \(tensor.shape)")
@@ -46,7 +60,16 @@ struct Translation {
 
     /// Appends what the node computes.
     mutating func translate(_ node: NodeDefinition) throws(GraphError) {
-        guard node.domain.isEmpty || node.domain == "ai.onnx" else {
+        if try fold(node) { return }
+        let node = try settlingBatch(node)
+        if try translateQuantization(node) { return }
+        if node.isQuantizedOperator {
+            throw GraphError(
+                node: node.name,
+                "operator `\(node.operatorType)` works on quantized values; export the network with the QDQ format (QuantizeLinear and DequantizeLinear), or in float",
+                kind: .unsupported)
+        }
+        guard node.isOfDefaultDomain else {
             throw GraphError(
                 node: node.name,
                 "operator `\(node.operatorType)` of domain `\(node.domain)`: only ONNX's default domain is supported",
@@ -109,6 +132,10 @@ extension Translation {
         let node = Node(name: name ?? reader.name, operation: operation, inputs: inputs, output: output ?? reader.output)
         shapes[node.output] = try node.outputShape(shapes: shapes, constants: constants, layers: layers)
         producers[node.output] = nodes.count
+        if isBatchOpen {
+            // What does not scale is said by Network+Batch.swift, which knows more.
+            otherShapes[node.output] = try? node.outputShape(shapes: otherShapes, constants: constants, layers: layers)
+        }
         nodes.append(node)
     }
 
@@ -167,6 +194,11 @@ extension Translation {
 
     mutating func define(_ name: String, _ tensor: Tensor) { constants[name] = tensor }
 
+    mutating func forget(_ constant: String) {
+        constants[constant] = nil
+        sampled[constant] = nil
+    }
+
     /// A new constant whose name starts with `base`.
     mutating func define(like base: String, _ tensor: Tensor) -> String {
         let name = valueNames.next(base)
@@ -188,6 +220,7 @@ extension Translation {
         layers[layer.name] = layer
         producers[nodes[node].output] = nil
         shapes[output] = shapes.removeValue(forKey: nodes[node].output)
+        otherShapes[output] = otherShapes.removeValue(forKey: nodes[node].output)
         nodes[node].output = output
         producers[output] = node
     }

@@ -1,5 +1,5 @@
 extension ShapeRule {
-    /// NumPy broadcasting of two operands (ONNX Add-7 and Mul-7).
+    /// NumPy broadcasting of two operands (ONNX Add-7 and its like).
     func broadcast() throws(GraphError) -> [Int] {
         guard inputs.count == 2 else { throw fail("two inputs expected, found \(inputs.count)") }
         let left = inputs[0].shape, right = inputs[1].shape
@@ -15,21 +15,45 @@ extension ShapeRule {
         return shape
     }
 
-    func clip(minimum: Float, maximum: Float) throws(GraphError) -> [Int] {
-        guard minimum.isFinite, maximum.isFinite, minimum <= maximum else {
-            throw fail("clip from \(minimum) to \(maximum): finite numbers in ascending order expected")
+    func elementwise(_ function: Elementwise) throws(GraphError) -> [Int] {
+        if case .clip(let minimum, let maximum) = function {
+            guard minimum.isFinite, maximum.isFinite, minimum <= maximum else {
+                throw fail("clip from \(minimum) to \(maximum): finite numbers in ascending order expected")
+            }
+        }
+        if let parameter = function.parameters.first(where: { !$0.isFinite }) {
+            throw fail("\(function.operatorType) with \(parameter): finite numbers expected")
         }
         return try only().shape
     }
 
-    func leakyRelu(alpha: Float) throws(GraphError) -> [Int] {
-        guard alpha.isFinite else { throw fail("alpha \(alpha): a finite number expected") }
-        return try only().shape
+    /// The slope broadcasts to x and not the other way round (ONNX PRelu-9: unidirectional).
+    func prelu() throws(GraphError) -> [Int] {
+        let shape = try broadcast()
+        guard shape == inputs[0].shape else {
+            throw fail("slope `\(inputs[1].name)` of shape \(inputs[1].shape) does not broadcast to `\(inputs[0].name)` of shape \(inputs[0].shape)")
+        }
+        return shape
     }
 
-    func softmax(axis: Int) throws(GraphError) -> [Int] {
+    /// An operation whose result has its input's shape.
+    func along(axis: Int) throws(GraphError) -> [Int] {
         let input = try only()
         try checkAxis(axis, of: input)
         return input.shape
+    }
+}
+
+extension Elementwise {
+    /// The numbers that the function is made with.
+    var parameters: [Float] {
+        switch self {
+        case .clip(let minimum, let maximum): [minimum, maximum]
+        case .elu(let alpha), .leakyRelu(let alpha), .swish(let alpha), .thresholdedRelu(let alpha): [alpha]
+        case .hardSigmoid(let alpha, let beta): [alpha, beta]
+        case .selu(let alpha, let gamma): [alpha, gamma]
+        case .pow(let exponent): [exponent]
+        default: []
+        }
     }
 }

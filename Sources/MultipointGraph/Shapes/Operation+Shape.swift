@@ -34,12 +34,18 @@ extension Operation {
         case .layer(let name):
             guard let layer else { throw rule.fail("there is no layer `\(name)`") }
             return try rule.layer(layer)
-        case .relu, .sigmoid: return try rule.only().shape
-        case .clip(let minimum, let maximum): return try rule.clip(minimum: minimum, maximum: maximum)
-        case .leakyRelu(let alpha): return try rule.leakyRelu(alpha: alpha)
-        case .add, .multiply: return try rule.broadcast()
+        case .elementwise(let function): return try rule.elementwise(function)
+        case .binary: return try rule.broadcast()
+        case .prelu: return try rule.prelu()
+        case .matrixProduct: return try rule.matrixProduct()
         case .maxPool(let pooling), .averagePool(let pooling, countsPadding: _): return try rule.pool(pooling)
         case .globalAveragePool: return try rule.globalPool()
+        case .reduce(_, let axes, let keeps): return try rule.reduce(axes: axes, keepsDimensions: keeps)
+        case .argument(_, let axis, let keeps, _): return try rule.reduce(axes: [axis], keepsDimensions: keeps)
+        case .softmax(let axis), .logSoftmax(let axis): return try rule.along(axis: axis)
+        case .layerNormalization(let axis, let epsilon): return try rule.layerNormalization(axis: axis, epsilon: epsilon)
+        case .localResponseNormalization(let size, let alpha, let beta, let bias):
+            return try rule.localResponseNormalization(size: size, [alpha, beta, bias])
         case .concat(let axis): return try rule.concat(axis: axis)
         case .flatten(let axis): return try rule.flatten(axis: axis)
         case .reshape(let target, let allowZero): return try rule.reshape(target, allowZero: allowZero)
@@ -48,8 +54,12 @@ extension Operation {
         case .transpose(let permutation): return try rule.transpose(permutation)
         case .slice(let starts, let ends, let axes, let steps):
             return try rule.slice(starts: starts, ends: ends, axes: axes, steps: steps)
-        case .pad(let pads, let value): return try rule.pad(pads, value: value)
-        case .softmax(let axis): return try rule.softmax(axis: axis)
+        case .expand(let shape): return try rule.expand(shape)
+        case .gather(let indices, let shape, let axis): return try rule.gather(indices, shape: shape, axis: axis)
+        case .pad(let pads, let padding): return try rule.pad(pads, padding)
+        case .resize(let resize): return try rule.resize(resize)
+        case .depthToSpace(let blockSize, _): return try rule.depthToSpace(blockSize)
+        case .spaceToDepth(let blockSize): return try rule.spaceToDepth(blockSize)
         }
     }
 }

@@ -63,4 +63,12 @@ extension ShapeRule {
         try checkAxes(permutation, rank: input.shape.count, "a permutation")
         return permutation.map { input.shape[$0] }
     }
+
+    /// NumPy broadcasting with a shape (ONNX Expand-8).
+    func expand(_ target: [Int]) throws(GraphError) -> [Int] {
+        let input = try only()
+        let rule = ShapeRule(node: node, inputs: [input, Operand(name: "shape", shape: target)])
+        guard target.allSatisfy({ $0 >= 1 }) else { throw fail("shape \(target): sizes from 1 expected") }
+        return try rule.broadcast()
+    }
 }

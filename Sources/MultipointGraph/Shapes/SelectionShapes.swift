@@ -43,13 +43,28 @@ extension ShapeRule {
         return shape
     }
 
-    func pad(_ pads: [Int], value: Float) throws(GraphError) -> [Int] {
+    func pad(_ pads: [Int], _ padding: Padding) throws(GraphError) -> [Int] {
         let input = try only(), rank = input.shape.count
         guard pads.count == 2 * rank, pads.allSatisfy({ (0...TensorLimits.count).contains($0) }) else {
             throw fail("pads \(pads): \(2 * rank) numbers from 0 expected for `\(input.name)` of shape \(input.shape)")
         }
-        guard value.isFinite else { throw fail("padding with \(value): a finite number expected") }
+        if case .constant(let value) = padding, !value.isFinite { throw fail("padding with \(value): a finite number expected") }
+        if case .reflect = padding, let axis = input.shape.indices.first(where: { max(pads[$0], pads[rank + $0]) >= input.shape[$0] }) {
+            throw fail("pads \(pads) mirror more of axis \(axis) than `\(input.name)` of shape \(input.shape) has")
+        }
         return input.shape.indices.map { input.shape[$0] + pads[$0] + pads[rank + $0] }
+    }
+
+    func gather(_ indices: [Int], shape: [Int], axis: Int) throws(GraphError) -> [Int] {
+        let input = try only()
+        try checkAxis(axis, of: input)
+        guard let count = elementCount(of: shape), count == indices.count else {
+            throw fail("\(indices.count) indices do not fit shape \(shape)")
+        }
+        if let index = indices.first(where: { !(0..<input.shape[axis]).contains($0) }) {
+            throw fail("index \(index) does not exist in axis \(axis) of `\(input.name)` of shape \(input.shape)")
+        }
+        return input.shape[..<axis] + shape + input.shape[(axis + 1)...]
     }
 }
 

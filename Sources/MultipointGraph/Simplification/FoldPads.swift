@@ -19,7 +19,7 @@ extension Network {
     /// The input and the sum of pads, if `value` is a padded image that nothing else uses.
     private func zeroPads(_ value: String, _ uses: ValueUses, _ existing: [Int]) -> (input: String, pads: [Int])? {
         guard uses.counts[value] == 1, quantization[value] == nil, let producer = uses.producers[value],
-            case .pad(let pads, value: 0) = nodes[producer].operation, pads.count == 8,
+            case .pad(let pads, .constant(0)) = nodes[producer].operation, pads.count == 8,
             [0, 1, 4, 5].allSatisfy({ pads[$0] == 0 })
         else { return nil }
         let sums = zip(existing, [pads[2], pads[3], pads[6], pads[7]]).map { $0 + $1 }

@@ -58,7 +58,7 @@ extension Node {
         switch operation {
         case .transpose(let permutation): permutation == Array(permutation.indices)
         case .concat: inputs.count == 1
-        case .pad(let pads, value: _): pads.allSatisfy { $0 == 0 }
+        case .pad(let pads, _): pads.allSatisfy { $0 == 0 }
         case .slice(_, _, _, let steps): steps.allSatisfy { $0 > 0 } && keepsShape(shapes)
         case .flatten, .reshape, .squeeze, .unsqueeze: keepsShape(shapes)
         default: false

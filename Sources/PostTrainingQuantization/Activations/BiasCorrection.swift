@@ -60,10 +60,10 @@ struct BiasCorrection<Inputs: CalibrationInputs> {
             let values = all.values[name] ?? []
             let results = values.compactMap { value -> Result? in
                 switch producers[value] {
-                case .relu: Result(layer: name, value: value, limits: Float.leastNonzeroMagnitude...Float.infinity)
-                case .clip(let low, let high) where low < high:
+                case .elementwise(.relu): Result(layer: name, value: value, limits: Float.leastNonzeroMagnitude...Float.infinity)
+                case .elementwise(.clip(let low, let high)) where low < high:
                     Result(layer: name, value: value, limits: low.nextUp...max(low.nextUp, high.nextDown))
-                case .layer, .add: Result(layer: name, value: value)
+                case .layer, .binary(.add): Result(layer: name, value: value)
                 default: nil
                 }
             }

@@ -62,7 +62,7 @@ struct ChannelEnergies {
         case .layer(let name):
             guard let layer = network.layers[name] else { return scaled(output, ratio, to) }
             return back(output, through: layer, to).map { $0 * ratio }
-        case .relu, .clip, .leakyRelu: return scaled(output, ratio / 2, to)
+        case .elementwise(.relu), .elementwise(.clip), .elementwise(.leakyRelu): return scaled(output, ratio / 2, to)
         case .globalAveragePool: return scaled(output, ratio * ratio, to)
         case .averagePool(let pooling, _): return scaled(output, ratio / Double(max(1, pooling.kernel.reduce(1, *))), to)
         case .concat: return ofOperand(input, of: node, output) ?? scaled(output, 1, to)
