@@ -16,6 +16,9 @@ from onnx import TensorProto, helper, numpy_helper
 
 # Of a channel with few values in the sample, mean and variance are drawn towards those of all channels, as if it had so many more values.
 PRIOR_VALUES = 16
+# Mean of a layer's results before its activation, where their deviation is 1. With 0 half of what a layer computes is cut off, and deep networks of
+# random weights are chaotic: differences grow from layer to layer (Yang et al. 2019, "A mean field theory of batch normalization").
+OFFSET = 0.5
 
 
 class Builder:
@@ -41,11 +44,16 @@ class Builder:
         self.options = onnxruntime.SessionOptions()
         self.options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
         self.options.log_severity_level = 3
+        # Nodes are many and mostly small: threads would wait for each other.
+        self.options.intra_op_num_threads = 1
 
     # What a small network has less of.
 
     def channels(self, count: int) -> int:
         return count if self.width == 1 else max(8, round(count * self.width / 8) * 8)
+
+    def classes(self, count: int) -> int:
+        return count if self.width == 1 else count // 10
 
     def blocks(self, count: int) -> int:
         return count if self.depth is None else min(count, self.depth)
@@ -94,14 +102,14 @@ class Builder:
 
     # Layers
 
-    def conv(self, x: str, channels: int, kernel=1, stride=1, pads=0, *, bias=True, gain=1.0, **geometry) -> str:
-        """Without batch normalization. Geometry is as in `_product`."""
+    def conv(self, x: str, channels: int, kernel=1, stride=1, pads=0, *, bias=True, gain=1.0, offset=OFFSET, **geometry) -> str:
+        """Without batch normalization; its results have about this mean and deviation. Geometry is as in `_product`."""
         node, weight, product = self._product("Conv", x, channels, kernel, stride, pads, geometry)
-        return self._unnormalized(node, weight, product, bias, gain)
+        return self._unnormalized(node, weight, product, bias, gain, offset)
 
     def conv_transpose(self, x: str, channels: int, kernel: int, stride: int) -> str:
         node, weight, product = self._product("ConvTranspose", x, channels, kernel, stride, 0, {})
-        return self._unnormalized(node, weight, product, bias=True)
+        return self._unnormalized(node, weight, product, offset=OFFSET)
 
     def conv_norm(self, x: str, channels: int, kernel=1, stride=1, pads=0, *, bias=False, epsilon=1e-5, gain=1.0, **geometry) -> str:
         """A convolution and its batch normalization, which scales by about `gain`."""
@@ -127,7 +135,7 @@ class Builder:
         inputs = self.shape(x)[1]
         weight = self._normal((channels, inputs), np.sqrt(2 / inputs))
         node = self._node("Gemm", [x], 1, {"alpha": 1.0, "beta": 1.0, "transB": 1})
-        return self._unnormalized(node, weight, self.values[x] @ weight.T, bias=True)
+        return self._unnormalized(node, weight, self.values[x] @ weight.T)
 
     def dense(self, x: str, channels: int) -> str:
         """MatMul and Add, with the weights as TensorFlow stores them: inputs × outputs."""
@@ -166,7 +174,7 @@ class Builder:
         (product,) = self._run(with_weight, {x: self.values[x], "weight": weight})
         return node, weight, product
 
-    def _unnormalized(self, node: onnx.NodeProto, weight: np.ndarray, product: np.ndarray, bias: bool, gain=1.0) -> str:
+    def _unnormalized(self, node: onnx.NodeProto, weight: np.ndarray, product: np.ndarray, bias=True, gain=1.0, offset=0.0) -> str:
         shape = (-1, *[1] * (product.ndim - 2))
         if not bias:
             factor = np.float32(gain / max(np.sqrt(np.mean(np.square(product))), 1e-6))
@@ -175,7 +183,7 @@ class Builder:
         _, _, mean, variance = self._statistics(product, 1.0)
         factor = np.float32(gain / np.sqrt(max(variance.mean(), 1e-12)))
         weight *= factor
-        constant = self._normal(len(mean), 0.2 * gain) - factor * mean
+        constant = np.float32(offset) + self._normal(len(mean), 0.2 * gain) - factor * mean
         return self._complete(node, weight, constant, product * factor + constant.reshape(shape))
 
     def _complete(self, node: onnx.NodeProto, weight: np.ndarray, bias: np.ndarray | None, value: np.ndarray) -> str:
@@ -199,8 +207,8 @@ class Builder:
         part = count / (count + PRIOR_VALUES)
         mean = part * x.mean(axes) + (1 - part) * x.mean()
         variance = part * x.var(axes) + (1 - part) * x.var()
-        scale = gain * self.random.uniform(0.5, 1.5, len(mean))
-        offset = gain * self.random.normal(0, 0.3, len(mean))
+        scale = gain * self.random.uniform(0.6, 1.2, len(mean))
+        offset = gain * self.random.normal(OFFSET, 0.3, len(mean))
         return tuple(np.asarray(values, np.float32) for values in (scale, offset, mean, np.maximum(variance, 1e-6)))
 
     def _normal(self, shape, deviation: float) -> np.ndarray:

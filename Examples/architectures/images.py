@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+# Pixels have a least and a largest value.
+RANGE = 2.5
+
 
 def natural_noise(count: int, height: int, width: int, seed: int) -> np.ndarray:
     """count × 3 × height × width of mean 0 and variance 1, each image with a contrast and brightness of its own."""
@@ -16,4 +19,4 @@ def natural_noise(count: int, height: int, width: int, seed: int) -> np.ndarray:
     images = 0.9 * planes[:, :1] + np.sqrt(1 - 0.9**2) * planes[:, 1:]
     contrast = random.uniform(0.6, 1.2, (count, 1, 1, 1))
     brightness = random.normal(0, 0.4, (count, 1, 1, 1))
-    return (contrast * images + brightness).astype(np.float32)
+    return np.clip(contrast * images + brightness, -RANGE, RANGE).astype(np.float32)

@@ -8,7 +8,7 @@ extension Network {
     ///   - layers: the layers of a packed file, in its order. They are kept as they are, also if no node uses them.
     /// - Throws: `GraphError` naming what is wrong and where.
     public init(definition: GraphDefinition, layers: [Layer] = []) throws(GraphError) {
-        try OperatorSet.check(definition.operatorSet)
+        try OperatorSet.check(definition.operatorSet, node: definition.nodes.first)
         try definition.checkQuantization()
         let ordered = try definition.nodesInOrder()
         var translation = try Translation(definition, nodes: ordered, layers: layers)

@@ -49,6 +49,3 @@ extension RandomNetwork {
     var prepared: PreparedNetwork { PreparedNetwork(network) }
 }
 
-extension Double {
-    var exponential: Double { exp(self) }
-}

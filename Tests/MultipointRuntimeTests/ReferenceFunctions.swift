@@ -4,7 +4,7 @@ import MultipointGraph
 /// ONNX's formulas in double precision.
 extension Elementwise {
     func exact(_ x: Double) -> Double {
-        func sigmoid(_ x: Double) -> Double { 1 / (1 + exp(-x)) }
+        func sigmoid(_ x: Double) -> Double { 1 / (1 + Foundation.exp(-x)) }
         switch self {
         case .abs: return Swift.abs(x)
         case .ceil: return x.rounded(.up)

@@ -68,9 +68,7 @@ private struct Fusion {
                 result[last] = .absorbed
                 last = next
             }
-            if let next = onlyReader(of: group.output), let activation = network.nodes[next].operation.activation,
-                !(group.residual != nil && activation.isAffineClip)
-            {
+            if let next = onlyReader(of: group.output), let activation = network.nodes[next].operation.activation {
                 group.absorbed.append(group.output)
                 (group.activation, group.output) = (activation, network.nodes[next].output)
                 result[last] = .absorbed

@@ -50,7 +50,7 @@ struct LayerCompiler {
             }
             let input = try builder.converted(source, to: .channelsLast, .uint8, quantization, name: name)
             if wanted.type == .int32 { return try emitSums(input, rows, into: destination) }
-            if rows.extraCount == 0, residual == nil || geometry.group == 1,
+            if rows.extraCount == 0, residual == nil || (geometry.group == 1 && activation?.isAffineClip != true),
                 let result = try emitFolded(input, rows, residual: residual, wanted, into: destination)
             {
                 return result
