@@ -14,10 +14,9 @@ full manual. Foreign calls release the global interpreter lock.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from ._version import __version__
 
+TYPE_CHECKING = False  # what type checkers take for typing's, whose import would take longer than all else here
 if TYPE_CHECKING:
     from .errors import (
         BadFormatError,
