@@ -155,6 +155,13 @@ struct QuantizeCommand: ParsableCommand {
 
     @Flag(help: "Print JSON.") var json = false
 
+    @Option(
+        help: """
+            How progress shows on standard error. auto: one changing line, if that is a terminal. lines: a line of its own for every \
+            change, such as "calibrating 25 %", for programs that read them.
+            """)
+    var progress: ProgressStyle = .auto
+
     func validate() throws {
         if let stranger = strangers.first {
             throw ValidationError("\(stranger) does not go with --method \(chosenMethod.rawValue)")
@@ -277,7 +284,7 @@ struct QuantizeCommand: ParsableCommand {
             images = try NetworkInputs(network, paths: calibration, preprocessing.preprocessing)
             if let limit { images.limit(to: limit) }
         }
-        let progress = ProgressLine()
+        let progress = ProgressLine(self.progress)
         let file = try file(of: network, images, progress)
         progress.clear()
         try file.write(to: output)
