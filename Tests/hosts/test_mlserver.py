@@ -5,14 +5,12 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import multipoint
 import numpy as np
 import pytest
-import tritonclient.grpc
 
 from clients import client_of, tensor
 from conftest import REPOSITORY
@@ -35,13 +33,13 @@ def model(folder: Path, name: str, packed: bytes, **extra: object) -> None:
 class MLServer(Server):
     """`mlserver start FOLDER`, with the example's settings but for the ports and the workers."""
 
-    def __init__(self, folder: Path, log: Path, workers: int = 0) -> None:
+    def __init__(self, folder: Path, log: Path, workers: int = 0, ready: str = "/v2/health/ready") -> None:
         settings = json.loads((REPOSITORY / "Examples" / "mlserver" / "settings.json").read_text())
         self.http_port, self.grpc_port, metrics = free_ports(3)
         settings |= {"http_port": self.http_port, "grpc_port": self.grpc_port, "metrics_port": metrics, "parallel_workers": workers}
         (folder / "settings.json").write_text(json.dumps(settings))
         program = Path(sys.executable).parent / "mlserver"
-        super().__init__([program, "start", folder], log, self.http_port, "/v2/health/ready", folder=folder)
+        super().__init__([program, "start", folder], log, self.http_port, ready, folder=folder)
 
     def infer(self, name: str, inputs: list[dict], **more: object) -> tuple[int, dict]:
         body = json.dumps({"inputs": inputs, **more}).encode()
@@ -162,81 +160,20 @@ def test_requests_at_once(server, images, logits):
         assert len(list(clients.map(ask, range(400)))) == 400
 
 
-def test_the_servers_own_batching_is_refused(tmp_path, packed_digits):
-    from mlserver import ModelSettings
-    from mlserver.errors import MLServerError
-    from multipoint.mlserver import MultipointRuntime
-
-    settings = ModelSettings(name="digits", implementation=MultipointRuntime, max_batch_size=8, max_batch_time=0.1)
-    with pytest.raises(MLServerError, match="leave max_batch_size and max_batch_time out"):
-        MultipointRuntime(settings)
-
-
-def test_those_that_wait_share_a_run(images, logits, packed_digits):
-    """While the first run is under way, five more requests come; with a largest batch of 4 they take two runs."""
-    import asyncio
-
-    from multipoint.mlserver import _Batches
-
-    entered, go_on, sizes = threading.Event(), threading.Event(), []
-
-    class Recording:
-        def __init__(self, session):
-            self.session = session
-
-        def run(self, *arrays):
-            sizes.append(len(arrays[0]))
-            entered.set()
-            assert go_on.wait(30)
-            return self.session.run(*arrays)
-
-        def close(self):
-            self.session.close()
-
-    async def ask() -> None:
-        with multipoint.Model.from_bytes(packed_digits) as packed:
-            batches = _Batches(Recording(packed.session(maximum_batch=4, threads=1)), 4)
-        first = asyncio.create_task(batches.run([images[:1]], 1))
-        await asyncio.to_thread(entered.wait, 30)
-        chunks = [(1, 1), (2, 2), (4, 1), (5, 3), (8, 1)]
-        others = [asyncio.create_task(batches.run([images[begin : begin + count]], count)) for begin, count in chunks]
-        given_up = asyncio.create_task(batches.run([images[:1]], 1))
-        await asyncio.sleep(0)
-        given_up.cancel()
-        await asyncio.sleep(0)
-        go_on.set()
-        assert (await first)[0].tobytes() == logits[:1].tobytes()
-        for (begin, count), task in zip(chunks, others):
-            assert (await task)[0].tobytes() == logits[begin : begin + count].tobytes()
-        await batches.close()
-
-    asyncio.run(ask())
-    assert sizes == [1, 4, 4]
-
-
-def test_a_run_that_fails(images):
-    """Everyone of the batch hears of it, and the next request is answered."""
-    import asyncio
-
-    from multipoint.mlserver import _Batches
-
-    class Failing:
-        calls = 0
-
-        def run(self, *arrays):
-            self.calls += 1
-            if self.calls == 1:
-                raise multipoint.OutOfMemoryError("no memory")
-            return arrays[0]
-
-        def close(self):
-            pass
-
-    async def ask() -> None:
-        batches = _Batches(Failing(), 4)
-        found = await asyncio.gather(*(batches.run([images[:1]], 1) for _ in range(3)), return_exceptions=True)
-        assert [type(error) for error in found] == [multipoint.OutOfMemoryError] * 3
-        assert (await batches.run([images[:2]], 2))[0].tobytes() == images[:2].tobytes()
-        await batches.close()
-
-    asyncio.run(ask())
+def test_models_that_do_not_load(tmp_path, packed_digits):
+    """Each says why in the log. MLServer itself reports the first of them and ends."""
+    wrong = {
+        "batching": ({"max_batch_size": 8, "max_batch_time": 0.1}, "leave max_batch_size and max_batch_time out"),
+        "threads": ({"parameters": {"uri": ".", "extra": {"threads": "two"}}}, "extra.threads: a whole number is expected, found 'two'"),
+        "nowhere": ({"parameters": {"uri": "somewhere/else"}}, "somewhere/else"),
+        "damaged": ({}, "damaged/model.multipoint"),
+    }
+    for name, (settings, _) in wrong.items():
+        model(tmp_path, name, packed_digits[:-50] if name == "damaged" else packed_digits)
+        path = tmp_path / name / "model-settings.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | settings))
+    with pytest.raises(RuntimeError, match="the server ended"):
+        MLServer(tmp_path, tmp_path / "log", ready="/v2/models/batching/ready")
+    output = (tmp_path / "log").read_text()
+    for name, (_, expected) in wrong.items():
+        assert expected in output, (name, output)

@@ -17,23 +17,21 @@ shapes, so it must stay off (no `max_batch_size`).
 
 from __future__ import annotations
 
-import asyncio
-from collections import deque
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NamedTuple, Optional
+from typing import Any, Optional
 
 import numpy as np
 from mlserver import MLModel, ModelSettings
 from mlserver.codecs import NumpyCodec
 from mlserver.errors import InferenceError, MLServerError
+from mlserver.logging import logger
 from mlserver.types import InferenceRequest, InferenceResponse, MetadataTensor, RequestInput, ResponseOutput
 from mlserver.utils import get_model_uri
 from numpy.typing import NDArray
 
+from ._batches import Batches
 from .errors import MultipointError
 from .model import Model, ValueInfo
-from .session import Session
 
 __all__ = ["MultipointRuntime"]
 
@@ -42,7 +40,7 @@ Array = NDArray[np.float32]
 _DATATYPE = "FP32"
 
 
-class MultipointRuntime(MLModel):
+class MultipointRuntime(MLModel):  # type: ignore[misc]
     """Serves one packed network.
 
     `parameters.uri` is the packed file, or a folder with a `model.multipoint`. `parameters.extra` may hold `maximum_batch` (the
@@ -60,6 +58,15 @@ class MultipointRuntime(MLModel):
         super().__init__(settings)
 
     async def load(self) -> bool:
+        try:
+            await self._open()
+        except Exception as error:
+            # MLServer tells the reason of the first model only.
+            logger.error("model %s: %s", self.name, error)
+            raise
+        return True
+
+    async def _open(self) -> None:
         path = await get_model_uri(self.settings, wellknown_filenames=["model.multipoint"])
         extra = (self.settings.parameters.extra if self.settings.parameters else None) or {}
         model = Model(path)
@@ -70,10 +77,9 @@ class MultipointRuntime(MLModel):
         model.close()  # the session keeps what it needs
         # Requests lie one after the other only if the batch is in front everywhere.
         gathers = all(_batch_axes(value) == [0] for value in (*self._values_in, *self._values_out))
-        self._batches = _Batches(session, self._maximum_batch if gathers else 1)
+        self._batches = Batches(session, self._maximum_batch if gathers else 1)
         self.inputs = [_metadata(value) for value in self._values_in]
         self.outputs = [_metadata(value) for value in self._values_out]
-        return True
 
     async def unload(self) -> bool:
         await self._batches.close()
@@ -139,78 +145,6 @@ class MultipointRuntime(MLModel):
         for name in wanted - known:
             raise InferenceError(f"output `{name}`: the network has no such output")
         return wanted or known
-
-
-class _Waiting(NamedTuple):
-    """A checked request that waits for its run."""
-
-    arrays: list[Array]
-    batch: int
-    results: asyncio.Future[list[Array]]
-
-
-class _Batches:
-    """Runs requests on a thread of its own, those that wait together as one batch."""
-
-    def __init__(self, session: Session, maximum_batch: int) -> None:
-        self._session = session
-        self._maximum_batch = maximum_batch
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="multipoint")
-        self._waiting: deque[_Waiting] = deque()
-        self._serving: Optional[asyncio.Task[None]] = None
-
-    async def run(self, arrays: list[Array], batch: int) -> list[Array]:
-        results: asyncio.Future[list[Array]] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Waiting(arrays, batch, results))
-        if self._serving is None:
-            self._serving = asyncio.create_task(self._serve())
-        return await results
-
-    async def close(self) -> None:
-        """After the runs that are under way or waiting."""
-        if self._serving is not None:
-            await self._serving
-        self._thread.shutdown()
-        self._session.close()
-
-    async def _serve(self) -> None:
-        while self._waiting:
-            group = self._next_group()
-            if not group:
-                continue
-            try:
-                found = await asyncio.get_running_loop().run_in_executor(self._thread, self._run_group, group)
-            except Exception as error:  # each waiting request gets it
-                for request in group:
-                    if not request.results.done():
-                        request.results.set_exception(error)
-                continue
-            for request, results in zip(group, found):
-                if not request.results.done():  # its client may have gone
-                    request.results.set_result(results)
-        self._serving = None
-
-    def _next_group(self) -> list[_Waiting]:
-        """As many of those that wait, in order, as one run takes. Requests that nobody waits for any more are dropped."""
-        group: list[_Waiting] = []
-        size = 0
-        while self._waiting and (not group or size + self._waiting[0].batch <= self._maximum_batch):
-            request = self._waiting.popleft()
-            if not request.results.done():
-                group.append(request)
-                size += request.batch
-        return group
-
-    def _run_group(self, group: list[_Waiting]) -> list[list[Array]]:
-        if len(group) == 1:
-            return [self._run(group[0].arrays)]
-        results = self._run([np.concatenate(parts) for parts in zip(*(request.arrays for request in group))])
-        ends = np.cumsum([request.batch for request in group])[:-1]
-        return [list(parts) for parts in zip(*(np.split(array, ends) for array in results))]
-
-    def _run(self, arrays: list[Array]) -> list[Array]:
-        results = self._session.run(*arrays)
-        return list(results) if isinstance(results, tuple) else [results]
 
 
 def _batch_axes(value: ValueInfo) -> list[int]:
