@@ -10,49 +10,46 @@
 namespace multipoint_triton {
 namespace {
 
-using nlohmann::json;
-
 constexpr auto largest_batch = std::numeric_limits<std::int32_t>::max();
 
 // ---- Reading JSON ----
 
-json parsed(std::string_view text, const char *what) {
-    json result = json::parse(text, nullptr, false);
-    if (!result.is_object()) refuse(std::string(what) + ": the server's JSON cannot be read");
-    return result;
+Json parsed(std::string_view text, const char *what) {
+    auto result = Json::parse(text);
+    if (!result || !result->is_object()) refuse(std::string(what) + ": the server's JSON cannot be read");
+    return std::move(*result);
 }
 
-/// The member, or null where there is none.
-const json &member(const json &object, const char *key) {
-    static const json none;
-    if (!object.is_object()) return none;
-    const auto found = object.find(key);
-    return found == object.end() ? none : *found;
-}
-
-std::string string_member(const json &object, const char *key) {
-    const json &value = member(object, key);
-    return value.is_string() ? value.get<std::string>() : std::string();
+std::string string_member(const Json &object, const char *key) {
+    const auto *text = object[key].string();
+    return text == nullptr ? std::string() : *text;
 }
 
 /// A whole number, written as a number or, as protocol buffers write 64-bit ones, as a string.
-std::optional<std::int64_t> whole_number(const json &value) {
-    if (value.is_number_integer()) return value.get<std::int64_t>();
-    if (!value.is_string()) return std::nullopt;
-    const auto &text = value.get_ref<const std::string &>();
+std::optional<std::int64_t> whole_number(const Json &value) {
+    if (const auto *number = value.integer()) return *number;
+    const auto *text = value.string();
+    if (text == nullptr) return std::nullopt;
     std::int64_t number = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-    if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+    const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), number);
+    if (error != std::errc() || end != text->data() + text->size()) return std::nullopt;
     return number;
 }
 
-Shape shape_of(const json &list, const std::string &what) {
+/// The elements of a list; none of anything else.
+const Json::Array &elements(const Json &list) {
+    static const Json::Array none;
+    return list.array() == nullptr ? none : *list.array();
+}
+
+bool is_named(const Json &entry, const std::string &name) { return string_member(entry, "name") == name; }
+
+Shape shape_of(const Json &list, const std::string &what) {
     Shape shape;
-    if (list.is_null()) return shape;
-    if (!list.is_array()) refuse(what + ": a list of numbers is expected, found " + list.dump());
-    for (const auto &entry : list) {
+    if (!list.is_null() && list.array() == nullptr) refuse(what + ": a list of numbers is expected, found " + list.text());
+    for (const auto &entry : elements(list)) {
         const auto size = whole_number(entry);
-        if (!size) refuse(what + ": a list of numbers is expected, found " + list.dump());
+        if (!size) refuse(what + ": a list of numbers is expected, found " + list.text());
         shape.push_back(*size);
     }
     return shape;
@@ -60,22 +57,22 @@ Shape shape_of(const json &list, const std::string &what) {
 
 // ---- The configuration's own terms ----
 
-std::int64_t max_batch_size(const json &configuration) { return whole_number(member(configuration, "max_batch_size")).value_or(0); }
+std::int64_t max_batch_size(const Json &configuration) { return whole_number(configuration["max_batch_size"]).value_or(0); }
 
 /// `parameters { key: "..." value: { string_value: "..." } }`, a whole number within limits.
-std::optional<std::int64_t> parameter(const json &configuration, const char *key, std::int64_t lowest, std::int64_t highest) {
-    const json &entry = member(member(configuration, "parameters"), key);
+std::optional<std::int64_t> parameter(const Json &configuration, const char *key, std::int64_t lowest, std::int64_t highest) {
+    const Json &entry = configuration["parameters"][key];
     if (entry.is_null()) return std::nullopt;
-    const json &value = member(entry, "string_value");
+    const Json &value = entry["string_value"];
     const auto number = whole_number(value);
     if (!number || *number < lowest || *number > highest) {
         refuse(std::string("parameter `") + key + "`: a whole number from " + std::to_string(lowest) + " to " +
-               std::to_string(highest) + " is expected, found " + value.dump());
+               std::to_string(highest) + " is expected, found " + value.text());
     }
     return number;
 }
 
-std::optional<std::int64_t> maximum_batch_parameter(const json &configuration) {
+std::optional<std::int64_t> maximum_batch_parameter(const Json &configuration) {
     return parameter(configuration, "maximum_batch", 1, largest_batch);
 }
 
@@ -91,10 +88,10 @@ std::string names(const std::vector<Value> &values) {
 }
 
 /// What the server hands over and expects: the dims, or what they are reshaped to.
-Shape configured_shape(const json &entry, const std::string &what) {
-    const json &reshape = member(entry, "reshape");
-    if (reshape.is_object()) return shape_of(member(reshape, "shape"), what + ": reshape");
-    return shape_of(member(entry, "dims"), what + ": dims");
+Shape configured_shape(const Json &entry, const std::string &what) {
+    const Json &reshape = entry["reshape"];
+    if (reshape.is_object()) return shape_of(reshape["shape"], what + ": reshape");
+    return shape_of(entry["dims"], what + ": dims");
 }
 
 /// The value's shape without the batch that the server adds in front where max_batch_size is not 0.
@@ -102,41 +99,45 @@ Shape expected_shape(const Value &value, bool batched) { return Shape(value.shap
 
 // ---- Completing ----
 
-void fill(json &entry, const Value &value, bool batched) {
+Json list_of(const Shape &shape) {
+    Json::Array list;
+    for (const auto size : shape) list.emplace_back(size);
+    return Json(std::move(list));
+}
+
+void fill(Json &entry, const Value &value, bool batched) {
     const auto type = string_member(entry, "data_type");
-    if (type.empty() || type == "TYPE_INVALID") entry["data_type"] = "TYPE_FP32";
-    if (!member(entry, "dims").empty()) return;
+    if (type.empty() || type == "TYPE_INVALID") entry.at("data_type") = "TYPE_FP32";
+    if (!elements(entry["dims"]).empty()) return;
     const auto shape = expected_shape(value, batched);
-    entry["dims"] = shape;
-    if (shape.empty()) {
-        // The server has no tensors without dimensions: it is told of one element.
-        entry["dims"] = Shape{1};
-        entry["reshape"] = {{"shape", json::array()}};
-    }
+    // The server has no tensors without dimensions: it is told of one element.
+    entry.at("dims") = list_of(shape.empty() ? Shape{1} : shape);
+    if (shape.empty()) entry.at("reshape").at("shape") = Json::Array();
 }
 
 /// Completes the entries of `input` or `output`; adds those that are not there if there is none, or if all of them are needed.
-void complete_values(json &configuration, const char *key, const std::vector<Value> &values, bool batched, bool all) {
-    json &list = configuration[key];
-    if (!list.is_array()) list = json::array();
-    const bool adds = all || list.empty();
-    for (auto &entry : list) {
+void complete_values(Json &configuration, const char *key, const std::vector<Value> &values, bool batched, bool all) {
+    Json &list = configuration.at(key);
+    if (list.array() == nullptr) list = Json::Array();
+    Json::Array &entries = *list.array();
+    const bool adds = all || entries.empty();
+    for (auto &entry : entries) {
         const Value *value = find(values, string_member(entry, "name"));
         if (value != nullptr) fill(entry, *value, batched);
     }
     if (!adds) return;
     for (const auto &value : values) {
-        const auto is_it = [&](const json &entry) { return string_member(entry, "name") == value.name; };
-        if (std::any_of(list.begin(), list.end(), is_it)) continue;
-        json entry = {{"name", value.name}};
+        if (std::any_of(entries.begin(), entries.end(), [&](const Json &entry) { return is_named(entry, value.name); })) continue;
+        Json entry;
+        entry.at("name") = value.name;
         fill(entry, value, batched);
-        list.push_back(std::move(entry));
+        entries.push_back(std::move(entry));
     }
 }
 
 /// Whether the operator has written an input's dims with the batch among them: then the server is not to add one.
-bool gives_batch(const json &configuration, const Network &network) {
-    for (const auto &entry : member(configuration, "input")) {
+bool gives_batch(const Json &configuration, const Network &network) {
+    for (const auto &entry : elements(configuration["input"])) {
         const Value *value = find(network.inputs, string_member(entry, "name"));
         if (value != nullptr && configured_shape(entry, "input").size() == value->shape.size()) return true;
     }
@@ -145,7 +146,7 @@ bool gives_batch(const json &configuration, const Network &network) {
 
 // ---- Checking ----
 
-void check_shape(const json &entry, const Value &value, bool batched, const std::string &what) {
+void check_shape(const Json &entry, const Value &value, bool batched, const std::string &what) {
     const auto expected = expected_shape(value, batched), found = configured_shape(entry, what);
     bool same = expected.size() == found.size(), wider = false;
     for (std::size_t axis = 0; same && axis < found.size(); ++axis) {
@@ -165,8 +166,8 @@ void check_shape(const json &entry, const Value &value, bool batched, const std:
     }
 }
 
-void check_values(const json &configuration, const char *key, const std::vector<Value> &values, bool batched) {
-    for (const auto &entry : member(configuration, key)) {
+void check_values(const Json &configuration, const char *key, const std::vector<Value> &values, bool batched) {
+    for (const auto &entry : elements(configuration[key])) {
         const auto name = string_member(entry, "name"), what = std::string(key) + " `" + name + "`";
         const Value *value = find(values, name);
         if (value == nullptr) refuse(what + ": the network has no such " + key + "; it has " + names(values));
@@ -176,17 +177,16 @@ void check_values(const json &configuration, const char *key, const std::vector<
     }
 }
 
-void check_all_inputs(const json &configuration, const std::vector<Value> &inputs) {
-    const json &list = member(configuration, "input");
+void check_all_inputs(const Json &configuration, const std::vector<Value> &inputs) {
+    const auto &entries = elements(configuration["input"]);
     for (const auto &value : inputs) {
-        const auto is_it = [&](const json &entry) { return string_member(entry, "name") == value.name; };
-        if (std::none_of(list.begin(), list.end(), is_it)) {
+        if (std::none_of(entries.begin(), entries.end(), [&](const Json &entry) { return is_named(entry, value.name); })) {
             refuse("input `" + value.name + "`: the network needs it, and the configuration does not have it");
         }
     }
 }
 
-void check_batch(const json &configuration, const Network &network) {
+void check_batch(const Json &configuration, const Network &network) {
     const auto size = max_batch_size(configuration);
     if (size > 0 && !network.gathers) {
         refuse("max_batch_size: 0 is expected, because the network's batch is fixed or not in front (input `" +
@@ -202,21 +202,19 @@ void check_batch(const json &configuration, const Network &network) {
     }
 }
 
-void warn_of_unknown_parameters(const json &configuration) {
-    const json &parameters = member(configuration, "parameters");
-    if (!parameters.is_object()) return;
-    for (const auto &entry : parameters.items()) {
-        if (entry.key() == "threads" || entry.key() == "maximum_batch") continue;
-        const auto message = "parameter `" + entry.key() + "` is not known and has no effect; there are `threads` and `maximum_batch`";
+void warn_of_unknown_parameters(const Json &configuration) {
+    const auto *parameters = configuration["parameters"].object();
+    if (parameters == nullptr) return;
+    for (const auto &entry : *parameters) {
+        if (entry.key == "threads" || entry.key == "maximum_batch") continue;
+        const auto message = "parameter `" + entry.key + "` is not known and has no effect; there are `threads` and `maximum_batch`";
         log(TRITONSERVER_LOG_WARN, message.c_str());
     }
 }
 
 } // namespace
 
-Configuration::Configuration(std::string_view json) : json_(parsed(json, "model configuration")) {}
-
-std::string Configuration::json() const { return json_.dump(); }
+Configuration::Configuration(std::string_view text) : json_(parsed(text, "model configuration")) {}
 
 std::string Configuration::file_name() const {
     const auto name = string_member(json_, "default_model_filename");
@@ -232,14 +230,15 @@ void Configuration::complete(const Network &network, std::int64_t default_maximu
     auto size = max_batch_size(json_);
     if (size == 0 && network.gathers && !gives_batch(json_, network)) {
         size = maximum_batch_parameter(json_).value_or(default_maximum_batch);
-        json_["max_batch_size"] = size;
+        json_.at("max_batch_size") = size;
     }
     const bool batched = size > 0 && network.gathers;
     complete_values(json_, "input", network.inputs, batched, true);
     complete_values(json_, "output", network.outputs, batched, false);
-    const bool scheduled = json_.contains("dynamic_batching") || json_.contains("sequence_batching") ||
-                           json_.contains("ensemble_scheduling");
-    if (size > 1 && !scheduled) json_["dynamic_batching"] = json::object();
+    const auto scheduled = [&](const char *scheduler) { return !json_[scheduler].is_null(); };
+    if (size > 1 && !scheduled("dynamic_batching") && !scheduled("sequence_batching") && !scheduled("ensemble_scheduling")) {
+        json_.at("dynamic_batching") = Json::Object();
+    }
 }
 
 Settings Configuration::check(const Network &network, std::int64_t default_maximum_batch) const {
@@ -262,12 +261,12 @@ Settings Configuration::check(const Network &network, std::int64_t default_maxim
 
 std::int64_t default_maximum_batch(std::string_view backend_configuration) {
     if (backend_configuration.empty()) return 4;
-    const json configuration = parsed(backend_configuration, "backend configuration");
-    const json &given = member(member(configuration, "cmdline"), "default-max-batch-size");
+    const Json configuration = parsed(backend_configuration, "backend configuration");
+    const Json &given = configuration["cmdline"]["default-max-batch-size"];
     if (given.is_null()) return 4;
     const auto number = whole_number(given);
     if (!number || *number < 0 || *number > largest_batch) {
-        refuse("--backend-config default-max-batch-size: a whole number is expected, found " + given.dump());
+        refuse("--backend-config default-max-batch-size: a whole number is expected, found " + given.text());
     }
     return std::max<std::int64_t>(1, *number);
 }

@@ -1,9 +1,8 @@
 // A model's configuration (config.pbtxt, as the server gives it: JSON): completed from the network, and checked against it.
 #pragma once
 
+#include "json.hpp"
 #include "network.hpp"
-
-#include <nlohmann/json.hpp>
 
 #include <cstdint>
 #include <string>
@@ -22,7 +21,7 @@ struct Settings {
 class Configuration {
 public:
     /// Parses the server's JSON.
-    explicit Configuration(std::string_view json);
+    explicit Configuration(std::string_view text);
 
     /// The packed file's name within the version's folder.
     std::string file_name() const;
@@ -33,10 +32,11 @@ public:
     /// Checks what is given against the network. Warns of what is odd but works.
     Settings check(const Network &network, std::int64_t default_maximum_batch) const;
 
-    std::string json() const;
+    /// For the server.
+    std::string text() const { return json_.text(); }
 
 private:
-    nlohmann::json json_;
+    Json json_;
 };
 
 /// `default-max-batch-size` of the server's --backend-config, from the backend's configuration as JSON; 4 where it does not say.

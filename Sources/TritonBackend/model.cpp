@@ -27,7 +27,7 @@ Configuration configuration_of(TRITONBACKEND_Model *model) {
 }
 
 void set_configuration(TRITONBACKEND_Model *model, const Configuration &configuration) {
-    const auto json = configuration.json();
+    const auto json = configuration.text();
     TRITONSERVER_Message *message = nullptr;
     check(TRITONSERVER_MessageNewFromSerializedJson(&message, json.data(), json.size()));
     const Message owned(message);

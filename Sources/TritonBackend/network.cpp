@@ -70,6 +70,7 @@ Network describe(const multipoint_model *model) {
     network.inputs = values(model, multipoint_model_input_count(model), multipoint_model_input);
     network.outputs = values(model, multipoint_model_output_count(model), multipoint_model_output);
     const auto &in = network.inputs, &out = network.outputs;
+    if (in.empty() || out.empty()) refuse("the network has no inputs or no outputs; a server needs both");
     network.has_batch = std::any_of(in.begin(), in.end(), [](const Value &value) { return batch_axes(value) > 0; });
     network.gathers = network.has_batch && std::all_of(in.begin(), in.end(), has_batch_in_front) &&
                       std::all_of(out.begin(), out.end(), has_batch_in_front);
