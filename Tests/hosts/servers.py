@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import socket
@@ -35,6 +36,15 @@ def answer(address: str, body: bytes | None = None, headers: dict[str, str] | No
         return error.code, error.read()
 
 
+_libc = ctypes.CDLL(None)
+
+
+def _end_with_parent() -> None:
+    """In the child: a test run that is killed leaves no server behind."""
+    pr_set_pdeathsig = 1  # linux/prctl.h
+    _libc.prctl(pr_set_pdeathsig, signal.SIGTERM)
+
+
 class Server:
     """A process that answers HTTP on a port of its own. Its output goes to a file."""
 
@@ -50,6 +60,7 @@ class Server:
                 env={**os.environ, **(environment or {})},
                 cwd=folder,
                 start_new_session=True,
+                preexec_fn=_end_with_parent,
             )
         try:
             self._wait_until(ready, seconds=120)

@@ -1,6 +1,6 @@
 """A runtime for MLServer (Open Inference Protocol, what KServe speaks): packed networks over HTTP and gRPC.
 
-    pip install 'multipoint[mlserver]'
+    pip install 'Sources/Python[mlserver]'
 
 A model's `model-settings.json`:
 
