@@ -13,8 +13,10 @@ let foundations: [Target] = [
 let modules: [Target] = [
     .target(name: "MultipointGraph", exclude: ["README.md"]),
     .target(
+        name: "ONNXMessages", dependencies: [.product(name: "SwiftProtobuf", package: "swift-protobuf")], exclude: ["README.md"]),
+    .target(
         name: "ONNXImport",
-        dependencies: ["MultipointGraph", .product(name: "SwiftProtobuf", package: "swift-protobuf")],
+        dependencies: ["MultipointGraph", "ONNXMessages", .product(name: "SwiftProtobuf", package: "swift-protobuf")],
         exclude: ["README.md"]),
     .target(name: "MultipointQuantization", dependencies: ["MultipointGraph"], exclude: ["README.md"]),
     .target(name: "MultipointFormat", dependencies: ["MultipointGraph"], exclude: ["README.md"]),
@@ -42,7 +44,7 @@ let modules: [Target] = [
 
 let tests: [Target] = [
     .testTarget(name: "MultipointGraphTests", dependencies: ["MultipointGraph"]),
-    .testTarget(name: "ONNXImportTests", dependencies: ["ONNXImport"]),
+    .testTarget(name: "ONNXImportTests", dependencies: ["ONNXImport", "ONNXMessages"]),
     .testTarget(name: "MultipointQuantizationTests", dependencies: ["MultipointQuantization"]),
     .testTarget(name: "MultipointFormatTests", dependencies: ["MultipointFormat"]),
     .testTarget(name: "DNNLTests", dependencies: ["DNNL"]),

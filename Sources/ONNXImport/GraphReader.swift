@@ -1,4 +1,5 @@
 import MultipointGraph
+import ONNXMessages
 
 /// Translates a model's graph.
 struct GraphReader {

@@ -1,4 +1,5 @@
 import MultipointGraph
+import ONNXMessages
 import SwiftProtobuf
 
 /// Reads an ONNX model, with weights in the file or in external files of its folder.
