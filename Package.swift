@@ -18,6 +18,10 @@ let modules: [Target] = [
         name: "ONNXImport",
         dependencies: ["MultipointGraph", "ONNXMessages", .product(name: "SwiftProtobuf", package: "swift-protobuf")],
         exclude: ["README.md"]),
+    .target(
+        name: "ONNXExport",
+        dependencies: ["MultipointGraph", "ONNXMessages", .product(name: "SwiftProtobuf", package: "swift-protobuf")],
+        exclude: ["README.md"]),
     .target(name: "MultipointQuantization", dependencies: ["MultipointGraph"], exclude: ["README.md"]),
     .target(name: "MultipointFormat", dependencies: ["MultipointGraph"], exclude: ["README.md"]),
     .target(
@@ -35,7 +39,8 @@ let modules: [Target] = [
     .executableTarget(
         name: "multipoint-cli",
         dependencies: [
-            "CMultipoint", "COpenBLAS", "DNNL", "MultipointGraph", "ONNXImport", "MultipointQuantization", "MultipointFormat",
+            "CMultipoint", "COpenBLAS", "DNNL", "MultipointGraph", "ONNXImport", "ONNXExport", "MultipointQuantization",
+            "MultipointFormat",
             "MultipointRuntime", "PostTrainingQuantization", .product(name: "ArgumentParser", package: "swift-argument-parser"),
         ],
         // In the command itself: an installed command has no folder beside it.

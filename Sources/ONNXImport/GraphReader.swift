@@ -91,7 +91,7 @@ extension Onnx_TensorShapeProto.Dimension {
 
 // Nodes.
 extension GraphReader {
-    private func node(_ node: Onnx_NodeProto) throws(ONNXImportError) -> NodeDefinition {
+    func node(_ node: Onnx_NodeProto) throws(ONNXImportError) -> NodeDefinition {
         var attributes: [String: AttributeValue] = [:]
         for attribute in node.attribute {
             attributes[attribute.name] = try value(of: attribute, node)

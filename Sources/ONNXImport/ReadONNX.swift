@@ -26,7 +26,7 @@ public func readONNX(bytes: [UInt8], source: String, folder: String? = nil) thro
     }
 }
 
-private func decodeModel(_ bytes: [UInt8]) throws(ONNXImportError) -> Onnx_ModelProto {
+func decodeModel(_ bytes: [UInt8]) throws(ONNXImportError) -> Onnx_ModelProto {
     let model: Onnx_ModelProto
     do {
         model = try Onnx_ModelProto(serializedBytes: bytes)
