@@ -50,6 +50,7 @@ let modules: [Target] = [
 let tests: [Target] = [
     .testTarget(name: "MultipointGraphTests", dependencies: ["MultipointGraph"]),
     .testTarget(name: "ONNXImportTests", dependencies: ["ONNXImport", "ONNXMessages"]),
+    .testTarget(name: "ONNXExportTests", dependencies: ["ONNXExport", "ONNXMessages"]),
     .testTarget(name: "MultipointQuantizationTests", dependencies: ["MultipointQuantization"]),
     .testTarget(name: "MultipointFormatTests", dependencies: ["MultipointFormat"]),
     .testTarget(name: "DNNLTests", dependencies: ["DNNL"]),
