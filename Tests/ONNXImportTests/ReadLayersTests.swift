@@ -7,12 +7,14 @@ import ONNXMessages
 
 @Suite struct ReadLayersTests {
     private func layers(_ model: Onnx_ModelProto) throws -> ModelLayers {
+        var found = ModelLayers(layers: [], others: [])
         try withFolder { folder in
             let path = folder + "model.onnx"
             let bytes: [UInt8] = try model.serializedBytes()
             try Data(bytes).write(to: URL(fileURLWithPath: path))
-            return try readLayers(path: path)
+            found = try readLayers(path: path)
         }
+        return found
     }
 
     private func named(_ name: String, _ node: Onnx_NodeProto) -> Onnx_NodeProto {
