@@ -44,6 +44,12 @@ final class ProgressLine {
         shown = ""
     }
 
+    /// A line that stays, whether or not this is a terminal.
+    func note(_ text: String) {
+        clear()
+        write(printable(text) + "\n")
+    }
+
     /// Clears whichever line is shown.
     static func wipe() { if isatty(STDERR_FILENO) == 1 { write("\r\u{1B}[K") } }
 
