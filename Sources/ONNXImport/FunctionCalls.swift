@@ -1,3 +1,5 @@
+import ONNXMessages
+
 // Calls of functions that the model defines, replaced by the functions' nodes (ONNX: FunctionProto).
 
 extension Onnx_ModelProto {

@@ -1,4 +1,5 @@
 import MultipointGraph
+import ONNXMessages
 
 /// A dimension as a file has it.
 enum StatedSize {
