@@ -24,11 +24,15 @@ def write(name: str, size: str, path: str) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="architectures", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="architectures", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("name", nargs="?", choices=list(NETWORKS), metavar="NAME", help="one of --list")
     parser.add_argument("--all", action="store_true", help="every network")
     parser.add_argument("--list", action="store_true", help="print the names, the numbers of parameters and the images' sizes")
-    parser.add_argument("--size", choices=["full", "small"], default="full", help="small: few channels, layers and pixels, for tests")
+    parser.add_argument(
+        "--size", choices=["full", "small"], default="full", help="small: few channels, layers and pixels, for tests"
+    )
     parser.add_argument("--output", metavar="PATH", help="the file, or with --all the folder")
     options = parser.parse_args()
     if options.list:

@@ -1,8 +1,8 @@
 """Builds ONNX graphs with random weights, and runs every node on a sample of images as soon as it is there.
 
-The values of the sample are what makes random weights behave like trained ones: a batch normalization's mean and variance are those of
-its input, and a layer without one is scaled and its bias shifted until its results have about unit variance. Shapes come from the
-values too, so that an architecture can ask for them as a PyTorch module would.
+The values of the sample are what makes random weights behave like trained ones: a batch normalization's mean and variance are
+those of its input, and a layer without one is scaled and its bias shifted until its results have about unit variance. Shapes come
+from the values too, so that an architecture can ask for them as a PyTorch module would.
 """
 
 from __future__ import annotations
@@ -14,15 +14,28 @@ import onnx
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
-# Of a channel with few values in the sample, mean and variance are drawn towards those of all channels, as if it had so many more values.
+# Of a channel with few values in the sample, mean and variance are drawn towards those of all channels, as if it had so many more
+# values.
 PRIOR_VALUES = 16
+# Mean of a layer's results before its activation, where their deviation is 1. With 0 half of what a layer computes is cut off,
+# and deep networks of random weights are chaotic: differences grow from layer to layer (Yang et al. 2019, "A mean field theory of
+# batch normalization").
+OFFSET = 0.5
 
 
 class Builder:
     """Appends nodes. Methods take names of values and return the name of the result (a list of names, where there are several)."""
 
     def __init__(
-        self, sample: np.ndarray, *, opset: int, folded: bool, initializers: bool = False, width: float = 1, depth: int | None = None, seed: int = 1
+        self,
+        sample: np.ndarray,
+        *,
+        opset: int,
+        folded: bool,
+        initializers: bool = False,
+        width: float = 1,
+        depth: int | None = None,
+        seed: int = 1,
     ):
         """
         Args:
@@ -41,11 +54,16 @@ class Builder:
         self.options = onnxruntime.SessionOptions()
         self.options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
         self.options.log_severity_level = 3
+        # Nodes are many and mostly small: threads would wait for each other.
+        self.options.intra_op_num_threads = 1
 
     # What a small network has less of.
 
     def channels(self, count: int) -> int:
         return count if self.width == 1 else max(8, round(count * self.width / 8) * 8)
+
+    def classes(self, count: int) -> int:
+        return count if self.width == 1 else count // 10
 
     def blocks(self, count: int) -> int:
         return count if self.depth is None else min(count, self.depth)
@@ -86,7 +104,9 @@ class Builder:
 
     def _run(self, node: onnx.NodeProto, inputs: dict[str, np.ndarray]) -> list[np.ndarray]:
         """The node's outputs, by ONNX Runtime."""
-        infos = [helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(x.dtype), x.shape) for name, x in inputs.items()]
+        infos = [
+            helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(x.dtype), x.shape) for name, x in inputs.items()
+        ]
         graph = helper.make_graph([node], "node", infos, [onnx.ValueInfoProto(name=name) for name in node.output])
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", self.opset)], ir_version=8)
         session = onnxruntime.InferenceSession(model.SerializeToString(), self.options, providers=["CPUExecutionProvider"])
@@ -94,16 +114,18 @@ class Builder:
 
     # Layers
 
-    def conv(self, x: str, channels: int, kernel=1, stride=1, pads=0, *, bias=True, gain=1.0, **geometry) -> str:
-        """Without batch normalization. Geometry is as in `_product`."""
+    def conv(self, x: str, channels: int, kernel=1, stride=1, pads=0, *, bias=True, gain=1.0, offset=OFFSET, **geometry) -> str:
+        """Without batch normalization; its results have about this mean and deviation. Geometry is as in `_product`."""
         node, weight, product = self._product("Conv", x, channels, kernel, stride, pads, geometry)
-        return self._unnormalized(node, weight, product, bias, gain)
+        return self._unnormalized(node, weight, product, bias, gain, offset)
 
     def conv_transpose(self, x: str, channels: int, kernel: int, stride: int) -> str:
         node, weight, product = self._product("ConvTranspose", x, channels, kernel, stride, 0, {})
-        return self._unnormalized(node, weight, product, bias=True)
+        return self._unnormalized(node, weight, product, offset=OFFSET)
 
-    def conv_norm(self, x: str, channels: int, kernel=1, stride=1, pads=0, *, bias=False, epsilon=1e-5, gain=1.0, **geometry) -> str:
+    def conv_norm(
+        self, x: str, channels: int, kernel=1, stride=1, pads=0, *, bias=False, epsilon=1e-5, gain=1.0, **geometry
+    ) -> str:
         """A convolution and its batch normalization, which scales by about `gain`."""
         node, weight, product = self._product("Conv", x, channels, kernel, stride, pads, geometry)
         shift = self._normal(channels, 0.2) if bias else None
@@ -127,7 +149,7 @@ class Builder:
         inputs = self.shape(x)[1]
         weight = self._normal((channels, inputs), np.sqrt(2 / inputs))
         node = self._node("Gemm", [x], 1, {"alpha": 1.0, "beta": 1.0, "transB": 1})
-        return self._unnormalized(node, weight, self.values[x] @ weight.T, bias=True)
+        return self._unnormalized(node, weight, self.values[x] @ weight.T)
 
     def dense(self, x: str, channels: int) -> str:
         """MatMul and Add, with the weights as TensorFlow stores them: inputs × outputs."""
@@ -138,14 +160,15 @@ class Builder:
         return self.node("Add", name, self.parameter(self._normal(channels, 0.2), "bias"))
 
     def parameter(self, values, kind: str = "weight") -> str:
-        """A trained parameter that is not a layer's; of another kind than "weight" and "bias" it is a constant that PyTorch stores."""
+        """A trained parameter that is not a layer's; of another kind than "weight" and "bias" it is a constant that PyTorch
+        stores."""
         return self._initializer(f"{len(self.nodes)}.{kind}", values)
 
     def _product(self, operator: str, x: str, channels: int, kernel, stride, pads, geometry: dict):
         """The node, not complete, its weights, and their product with the sample.
 
-        Kernel, stride and dilation are numbers or pairs; pads a number, a pair of those before and behind alike, or all four. Geometry may
-        have `group`, `dilation`, and `auto_pad` in place of pads.
+        Kernel, stride and dilation are numbers or pairs; pads a number, a pair of those before and behind alike, or all four.
+        Geometry may have `group`, `dilation`, and `auto_pad` in place of pads.
         """
         kernel, strides, dilations = pair(kernel), pair(stride), pair(geometry.get("dilation", 1))
         group, inputs = geometry.get("group", 1), self.shape(x)[1]
@@ -166,7 +189,7 @@ class Builder:
         (product,) = self._run(with_weight, {x: self.values[x], "weight": weight})
         return node, weight, product
 
-    def _unnormalized(self, node: onnx.NodeProto, weight: np.ndarray, product: np.ndarray, bias: bool, gain=1.0) -> str:
+    def _unnormalized(self, node: onnx.NodeProto, weight: np.ndarray, product: np.ndarray, bias=True, gain=1.0, offset=0.0) -> str:
         shape = (-1, *[1] * (product.ndim - 2))
         if not bias:
             factor = np.float32(gain / max(np.sqrt(np.mean(np.square(product))), 1e-6))
@@ -175,7 +198,7 @@ class Builder:
         _, _, mean, variance = self._statistics(product, 1.0)
         factor = np.float32(gain / np.sqrt(max(variance.mean(), 1e-12)))
         weight *= factor
-        constant = self._normal(len(mean), 0.2 * gain) - factor * mean
+        constant = np.float32(offset) + self._normal(len(mean), 0.2 * gain) - factor * mean
         return self._complete(node, weight, constant, product * factor + constant.reshape(shape))
 
     def _complete(self, node: onnx.NodeProto, weight: np.ndarray, bias: np.ndarray | None, value: np.ndarray) -> str:
@@ -199,8 +222,8 @@ class Builder:
         part = count / (count + PRIOR_VALUES)
         mean = part * x.mean(axes) + (1 - part) * x.mean()
         variance = part * x.var(axes) + (1 - part) * x.var()
-        scale = gain * self.random.uniform(0.5, 1.5, len(mean))
-        offset = gain * self.random.normal(0, 0.3, len(mean))
+        scale = gain * self.random.uniform(0.6, 1.2, len(mean))
+        offset = gain * self.random.normal(OFFSET, 0.3, len(mean))
         return tuple(np.asarray(values, np.float32) for values in (scale, offset, mean, np.maximum(variance, 1e-6)))
 
     def _normal(self, shape, deviation: float) -> np.ndarray:
@@ -295,7 +318,12 @@ class Builder:
 
     def upsample_nearest(self, x: str) -> str:
         """By 2."""
-        attributes = {"coordinate_transformation_mode": "asymmetric", "cubic_coeff_a": -0.75, "mode": "nearest", "nearest_mode": "floor"}
+        attributes = {
+            "coordinate_transformation_mode": "asymmetric",
+            "cubic_coeff_a": -0.75,
+            "mode": "nearest",
+            "nearest_mode": "floor",
+        }
         return self.resize(x, scales=[1, 1, 2, 2], **attributes)
 
     def interpolate(self, x: str, factor: float, *, align_corners: bool = False) -> str:

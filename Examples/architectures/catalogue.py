@@ -51,7 +51,7 @@ class Network:
 
 NETWORKS = {
     "VGG-19-BN": Network(plain.vgg19_bn, 143_678_248, Size(224), Size(64, 1 / 16, 2), opset=11, folded=False),
-    "ResNet-18": Network(residual.resnet18, 11_689_512, Size(224), Size(64, 1 / 4), opset=17, folded=False),
+    "ResNet-18": Network(residual.resnet18, 11_689_512, Size(224), Size(64, 1 / 8), opset=17, folded=False),
     "ResNet-101": Network(residual.resnet101, 44_549_160, Size(224), Size(64, 1 / 8, 3), opset=13),
     "Wide-ResNet-50-2": Network(residual.wide_resnet50, 68_883_240, Size(224), Size(64, 1 / 8, 2), opset=14),
     "Inception-v3": Network(plain.inception_v3, 23_834_568, Size(299), Size(107, 1 / 8), opset=12, folded=False),
@@ -61,7 +61,9 @@ NETWORKS = {
     "SqueezeNet-1.1": Network(plain.squeezenet, 1_235_496, Size(224), Size(64, 1 / 2), opset=13),
     "ShuffleNet-v2": Network(mobile.shufflenet_v2, 2_278_604, Size(224), Size(64, 1 / 2, 2), opset=11),
     "DenseNet-121": Network(plain.densenet121, 7_978_856, Size(224), Size(64, 1 / 2, 3), opset=13),
-    "EfficientNet-lite0": Network(mobile.efficientnet_lite0, 4_652_008, Size(224), Size(64, 1 / 2, 2), opset=13, is_tensorflow=True),
+    "EfficientNet-lite0": Network(
+        mobile.efficientnet_lite0, 4_652_008, Size(224), Size(64, 1 / 2, 2), opset=13, is_tensorflow=True
+    ),
     "RegNet-Y-400MF": Network(residual.regnet_y_400mf, 4_344_144, Size(224), Size(64, 1 / 2, 2), opset=15),
     "SSD300-VGG16": Network(detectors.ssd300_vgg16, 35_641_826, Size(300), Size(300, 1 / 16, 1), opset=13),
     "SSDLite-MobileNet-v2": Network(detectors.ssdlite_mobilenet_v2, 4_337_013, Size(320), Size(160, 1 / 4, 2), opset=12),

@@ -1,5 +1,6 @@
-"""Object detectors up to the raw results of their heads, without the choice of boxes: SSD300 (Liu et al. 2016; torchvision's), SSDLite on
-MobileNet-v2 (Sandler et al. 2018), NanoDet-m (github.com/RangiLyu/nanodet), YOLOv5 6.0 and 5.0 and YOLOv8 (github.com/ultralytics)."""
+"""Object detectors up to the raw results of their heads, without the choice of boxes: SSD300 (Liu et al. 2016; torchvision's),
+SSDLite on MobileNet-v2 (Sandler et al. 2018), NanoDet-m (github.com/RangiLyu/nanodet), YOLOv5 6.0 and 5.0 and YOLOv8
+(github.com/ultralytics)."""
 
 from __future__ import annotations
 
@@ -37,8 +38,8 @@ def ssd300_vgg16(b: Builder) -> list[str]:
         features.append(layer(layer(features[-1], inner), channels, 3, stride, int(stride == 2)))
     heads = {"box": [], "class": []}
     for feature, anchors in zip(features, SSD300_ANCHORS):
-        for results, columns in zip(heads.values(), (4, 91)):
-            results.append(by_anchor(b, b.conv(feature, anchors * columns, 3, 1, 1), columns))
+        for results, columns in zip(heads.values(), (4, b.classes(91))):
+            results.append(by_anchor(b, b.conv(feature, anchors * columns, 3, 1, 1, offset=0), columns))
     return [b.concat(*results, axis=1) for results in heads.values()]
 
 
@@ -73,8 +74,8 @@ def ssdlite_mobilenet_v2(b: Builder) -> list[str]:
         features.append(b.relu6(b.conv_norm(x, b.channels(channels))))
     heads = {"box": [], "class": []}
     for feature, anchors in zip(features, SSDLITE_ANCHORS):
-        for results, columns in zip(heads.values(), (4, 81)):
-            y = b.transpose(b.conv(depthwise(feature), anchors * columns), 0, 2, 3, 1)
+        for results, columns in zip(heads.values(), (4, b.classes(81))):
+            y = b.transpose(b.conv(depthwise(feature), anchors * columns, offset=0), 0, 2, 3, 1)
             results.append(b.view(y, b.size(y, 0), -1, columns))
     boxes, classes = (b.concat(*results, axis=1) for results in heads.values())
     return [boxes, b.sigmoid(classes)]
@@ -97,7 +98,8 @@ def nanodet_m(b: Builder) -> str:
         for _ in range(2):
             x = leaky(b.conv_norm(x, width, 3, 1, 1, group=width))
             x = leaky(b.conv_norm(x, width))
-        classes, distances = b.split(b.conv(x, 80 + 4 * 8), [80, 32])
+        sizes = [b.classes(80), 4 * 8]
+        classes, distances = b.split(b.conv(x, sum(sizes), offset=0), sizes)
         x = b.concat(b.sigmoid(classes), distances)
         results.append(b.view(x, b.size(x, 0), b.shape(x)[1], -1))
     return b.transpose(b.concat(*results, axis=2), 0, 2, 1)
@@ -181,12 +183,12 @@ def yolov5(b: Builder, net: YOLO, x: str, counts: list[int], first: bool = False
     for channels, beside in ((256, middle), (512, top)):
         x = b.concat(net.conv(results[-1], net.channels(channels), 3, 2), beside)
         results.append(net.c3(x, 3, 2 * channels, False))
-    return [five_dimensions(b, b.conv(x, 255)) for x in results]
+    return [five_dimensions(b, b.conv(x, 3 * (5 + b.classes(80)), offset=0)) for x in results]
 
 
 def five_dimensions(b: Builder, x: str) -> str:
     batch, height, width = (b.size(x, axis) for axis in (0, 2, 3))
-    return b.transpose(b.view(x, batch, 3, 85, height, width), 0, 1, 3, 4, 2)
+    return b.transpose(b.view(x, batch, 3, b.shape(x)[1] // 3, height, width), 0, 1, 3, 4, 2)
 
 
 def yolov8n(b: Builder) -> str:
@@ -203,13 +205,16 @@ def yolov8n(b: Builder) -> str:
     for channels, beside in ((256, middle), (512, top)):
         results.append(net.c2f(b.concat(net.conv(results[-1], net.channels(channels), 3, 2), beside), 3, 2 * channels))
     first = b.shape(results[0])[1]
-    box_width, class_width = max(16, first // 4, 64), max(first, 80)
+    box_width, class_width = max(16, first // 4, 64), max(first, b.classes(80))
     heads = []
     for x in results:
-        boxes, classes = (b.conv(net.conv(net.conv(x, wide, 3), wide, 3), count) for wide, count in ((box_width, 64), (class_width, 80)))
+        boxes, classes = (
+            b.conv(net.conv(net.conv(x, wide, 3), wide, 3), count, offset=0)
+            for wide, count in ((box_width, 64), (class_width, b.classes(80)))
+        )
         y = b.concat(boxes, classes)
-        heads.append(b.view(y, b.size(y, 0), 144, -1))
-    boxes, classes = b.split(b.concat(*heads, axis=2), [64, 80])
+        heads.append(b.view(y, b.size(y, 0), b.shape(y)[1], -1))
+    boxes, classes = b.split(b.concat(*heads, axis=2), [64, b.classes(80)])
     return b.concat(decoded(b, boxes, [b.shape(x)[2:] for x in results]), b.sigmoid(classes))
 
 
@@ -218,7 +223,9 @@ def decoded(b: Builder, x: str, planes: list[tuple[int, int]]) -> str:
     batch, places = b.size(x, 0), b.size(x, 2)
     x = b.node("Softmax", b.transpose(b.view(x, batch, 4, 16, places), 0, 2, 1, 3), axis=1)
     mean = b.parameter(np.arange(16).reshape(1, 16, 1, 1))
-    x = b.view(b.node("Conv", x, mean, dilations=[1, 1], group=1, kernel_shape=[1, 1], pads=[0] * 4, strides=[1, 1]), batch, 4, places)
+    x = b.view(
+        b.node("Conv", x, mean, dilations=[1, 1], group=1, kernel_shape=[1, 1], pads=[0] * 4, strides=[1, 1]), batch, 4, places
+    )
     grids = [np.stack(np.meshgrid(np.arange(w) + 0.5, np.arange(h) + 0.5)).reshape(2, -1) for h, w in planes]
     centers = b.constant(np.concatenate(grids, 1)[None])
     strides = b.constant(np.concatenate([np.full(h * w, 8.0 * 2**level) for level, (h, w) in enumerate(planes)])[None])

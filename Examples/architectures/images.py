@@ -1,8 +1,12 @@
-"""Random images with the spectrum of natural ones: amplitudes fall with the frequency (Field 1987), colors vary less than brightness."""
+"""Random images with the spectrum of natural ones: amplitudes fall with the frequency (Field 1987), colors vary less than
+brightness."""
 
 from __future__ import annotations
 
 import numpy as np
+
+# Pixels have a least and a largest value.
+RANGE = 2.5
 
 
 def natural_noise(count: int, height: int, width: int, seed: int) -> np.ndarray:
@@ -16,4 +20,4 @@ def natural_noise(count: int, height: int, width: int, seed: int) -> np.ndarray:
     images = 0.9 * planes[:, :1] + np.sqrt(1 - 0.9**2) * planes[:, 1:]
     contrast = random.uniform(0.6, 1.2, (count, 1, 1, 1))
     brightness = random.normal(0, 0.4, (count, 1, 1, 1))
-    return (contrast * images + brightness).astype(np.float32)
+    return np.clip(contrast * images + brightness, -RANGE, RANGE).astype(np.float32)

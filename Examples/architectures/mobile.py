@@ -1,6 +1,6 @@
-"""MobileNet v1 (Howard et al. 2017), v2 (Sandler et al. 2018) and v3 (Howard et al. 2019), ShuffleNet-v2 (Ma et al. 2018), EfficientNet-lite0
-(TensorFlow's of Tan, Le 2019 without squeeze-and-excitation). v1 and EfficientNet-lite as tf2onnx writes TensorFlow's definitions (images N×H×W×C),
-the others as exported from torchvision."""
+"""MobileNet v1 (Howard et al. 2017), v2 (Sandler et al. 2018) and v3 (Howard et al. 2019), ShuffleNet-v2 (Ma et al. 2018),
+EfficientNet-lite0 (TensorFlow's of Tan, Le 2019 without squeeze-and-excitation). v1 and EfficientNet-lite as tf2onnx writes
+TensorFlow's definitions (images N×H×W×C), the others as exported from torchvision."""
 
 from __future__ import annotations
 
@@ -9,7 +9,15 @@ from .residual import BRANCH_GAIN
 
 # Expansion, channels, blocks, stride of the first.
 MOBILENET_V2 = [(1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1)]
-EFFICIENTNET_LITE0 = [(1, 16, 1, 1, 3), (6, 24, 2, 2, 3), (6, 40, 2, 2, 5), (6, 80, 3, 2, 3), (6, 112, 3, 1, 5), (6, 192, 4, 2, 5), (6, 320, 1, 1, 3)]
+EFFICIENTNET_LITE0 = [
+    (1, 16, 1, 1, 3),
+    (6, 24, 2, 2, 3),
+    (6, 40, 2, 2, 5),
+    (6, 80, 3, 2, 3),
+    (6, 112, 3, 1, 5),
+    (6, 192, 4, 2, 5),
+    (6, 320, 1, 1, 3),
+]
 # Kernel, expanded channels, channels, squeeze-and-excitation, HardSwish, stride.
 MOBILENET_V3_LARGE = [
     (3, 16, 16, False, False, 1),
@@ -41,9 +49,9 @@ def mobilenet_v1(b: Builder) -> str:
             padded, pads = (b.pad(x, 0, 0, 1, 1), 0) if stride == 2 else (x, 1)
             x = b.relu6(b.conv_norm(padded, group, 3, stride, pads, group=group, epsilon=1e-3))
             x = b.relu6(b.conv_norm(x, b.channels(channels), epsilon=1e-3))
-    x = b.transpose(b.node("ReduceMean", x, axes=[2, 3], keepdims=1), 0, 2, 3, 1)
-    x = b.conv(b.transpose(b.view(x, -1, 1, 1, b.shape(x)[3]), 0, 3, 1, 2), 1000)
-    return b.node("Softmax", b.view(b.transpose(x, 0, 2, 3, 1), -1, 1000), axis=-1)
+    x, classes = b.transpose(b.node("ReduceMean", x, axes=[2, 3], keepdims=1), 0, 2, 3, 1), b.classes(1000)
+    x = b.conv(b.transpose(b.view(x, -1, 1, 1, b.shape(x)[3]), 0, 3, 1, 2), classes, offset=0)
+    return b.node("Softmax", b.view(b.transpose(x, 0, 2, 3, 1), -1, classes), axis=-1)
 
 
 def efficientnet_lite0(b: Builder) -> str:
@@ -63,13 +71,13 @@ def efficientnet_lite0(b: Builder) -> str:
             x = b.add(y, x) if is_residual else y
     x = b.relu6(conv(x, b.channels(1280)))
     x = b.squeeze(b.transpose(b.global_pool(x), 0, 2, 3, 1), 1, 2)
-    return b.node("Softmax", b.dense(x, 1000), axis=1)
+    return b.node("Softmax", b.dense(x, b.classes(1000)), axis=1)
 
 
 def mobilenet_v2(b: Builder) -> str:
     x, _ = mobilenet_v2_features(b, "input")
     x = b.relu6(b.conv_norm(x, b.channels(1280)))
-    return b.linear(b.flatten(b.global_pool(x)), 1000)
+    return b.linear(b.flatten(b.global_pool(x)), b.classes(1000))
 
 
 def mobilenet_v2_features(b: Builder, x: str, output_stride: int = 32, block=None) -> tuple[str, list[str]]:
@@ -91,7 +99,9 @@ def mobilenet_v2_features(b: Builder, x: str, output_stride: int = 32, block=Non
     return x, stages
 
 
-def inverted_residual(b: Builder, x: str, expansion: int, channels: int, stride: int, dilation: int, expanded: list | None = None) -> str:
+def inverted_residual(
+    b: Builder, x: str, expansion: int, channels: int, stride: int, dilation: int, expanded: list | None = None
+) -> str:
     """`expanded` gets the name of the expanded channels."""
     wide = b.shape(x)[1] * expansion
     y = b.relu6(b.conv_norm(x, wide)) if expansion > 1 else x
@@ -118,7 +128,7 @@ def mobilenet_v3_large(b: Builder) -> str:
         x = b.add(y, x) if is_residual else y
     x = b.hard_swish(b.conv_norm(x, b.channels(960), epsilon=1e-3))
     x = b.hard_swish(b.linear(b.flatten(b.global_pool(x)), b.channels(1280)))
-    return b.linear(x, 1000)
+    return b.linear(x, b.classes(1000))
 
 
 def divisible_by_8(count: int) -> int:
@@ -130,7 +140,7 @@ def divisible_by_8(count: int) -> int:
 def shufflenet_v2(b: Builder) -> str:
     *_, x = shufflenet_v2_stages(b, b.relu)
     x = b.relu(b.conv_norm(x, b.channels(1024)))
-    return b.linear(b.node("ReduceMean", x, axes=[2, 3], keepdims=0), 1000)
+    return b.linear(b.node("ReduceMean", x, axes=[2, 3], keepdims=0), b.classes(1000))
 
 
 def shufflenet_v2_stages(b: Builder, activation) -> list[str]:

@@ -1,5 +1,5 @@
-"""Networks with an answer for every pixel: DeepLab v3 and v3+ on MobileNet-v2 (Chen et al. 2017, 2018), U-Net (Ronneberger et al. 2015, as in
-github.com/milesial/Pytorch-UNet), EDSR-baseline (Lim et al. 2017)."""
+"""Networks with an answer for every pixel: DeepLab v3 and v3+ on MobileNet-v2 (Chen et al. 2017, 2018), U-Net (Ronneberger et al.
+2015, as in github.com/milesial/Pytorch-UNet), EDSR-baseline (Lim et al. 2017)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ CLASSES = 21
 
 
 def deeplab_v3(b: Builder) -> str:
-    """TensorFlow's mobilenetv2_coco_voc_trainaug (of the pyramid only the 1 × 1 convolution and the image's mean) as tf2onnx writes it."""
+    """TensorFlow's mobilenetv2_coco_voc_trainaug (of the pyramid only the 1 × 1 convolution and the image's mean) as tf2onnx
+    writes it."""
     x = b.transpose("input", 0, 3, 1, 2)
     x = b.node("Sub", b.node("Mul", x, b.constant(2 / 255)), b.constant(1.0))
     x, _ = mobilenet_v2_features(b, x, 16)
@@ -23,7 +24,7 @@ def deeplab_v3(b: Builder) -> str:
     pooled = b.relu(b.conv_norm(pooled, b.channels(256)))
     pooled = resized(b, pooled, height, width)
     x = b.concat(pooled, b.relu(b.conv_norm(x, b.channels(256))))
-    x = b.conv(b.relu(b.conv_norm(x, b.channels(256))), CLASSES)
+    x = b.conv(b.relu(b.conv_norm(x, b.channels(256))), b.classes(CLASSES), offset=0)
     return b.transpose(resized(b, x, *b.shape("input")[1:3]), 0, 2, 3, 1)
 
 
@@ -45,7 +46,7 @@ def deeplab_v3_plus(b: Builder) -> str:
     pyramid.append(b.interpolate_to(layer(b.global_pool(x), 256), x))
     low = layer(stages[1], 48)
     x = b.interpolate_to(layer(b.concat(*pyramid), 256), low)
-    x = b.conv(layer(b.concat(low, x), 256, 3), CLASSES)
+    x = b.conv(layer(b.concat(low, x), 256, 3), b.classes(CLASSES), offset=0)
     return b.interpolate_to(x, "input")
 
 
@@ -61,7 +62,8 @@ def padded_residual(b: Builder, x: str, expansion: int, channels: int, stride: i
 
 
 def padding(b: Builder, sizes: list[int | str]) -> str:
-    """F.pad's list (left, right, top, bottom; numbers or scalars) in the order of ONNX, as PyTorch's exporter computes it in the graph."""
+    """F.pad's list (left, right, top, bottom; numbers or scalars) in the order of ONNX, as PyTorch's exporter computes it in the
+    graph."""
     if all(isinstance(size, int) for size in sizes):
         given = b.integers(*sizes)
     else:
@@ -104,7 +106,7 @@ def unet_of(b: Builder, bottom: int, upsampled) -> str:
         x = b.concat(other, b.node("Pad", x, padding(b, sizes), mode="constant"))
         # Where nothing is learned on the way up, the double convolution halves the channels beforehand.
         x = double(x, channels) if bottom == 1024 else double(x, max(channels // 2, 64), channels)
-    return b.conv(x, 2)
+    return b.conv(x, 2, offset=0)
 
 
 def edsr_baseline(b: Builder) -> str:
@@ -113,11 +115,11 @@ def edsr_baseline(b: Builder) -> str:
     mean = 255 * np.array([0.4488, 0.4371, 0.4040])
     head = x = b.conv(shifted(b, "input", -mean), channels, 3, 1, 1)
     for _ in range(b.blocks(16)):
-        y = b.conv(b.relu(b.conv(x, channels, 3, 1, 1)), channels, 3, 1, 1)
+        y = b.conv(b.relu(b.conv(x, channels, 3, 1, 1)), channels, 3, 1, 1, offset=0)
         x = b.add(b.node("Mul", y, b.constant(BRANCH_GAIN)), x)
     x = b.add(b.conv(x, channels, 3, 1, 1), head)
     x = b.node("DepthToSpace", b.conv(x, 4 * channels, 3, 1, 1), blocksize=2, mode="CRD")
-    return shifted(b, b.conv(x, 3, 3, 1, 1, gain=50), mean)
+    return shifted(b, b.conv(x, 3, 3, 1, 1, gain=50, offset=0), mean)
 
 
 def shifted(b: Builder, x: str, bias: np.ndarray) -> str:

@@ -1,5 +1,5 @@
-"""VGG (Simonyan, Zisserman 2015), Inception-v3 (Szegedy et al. 2016), SqueezeNet 1.1 (Iandola et al. 2016), DenseNet-121 (Huang et al. 2017), as
-torchvision defines them."""
+"""VGG (Simonyan, Zisserman 2015), Inception-v3 (Szegedy et al. 2016), SqueezeNet 1.1 (Iandola et al. 2016), DenseNet-121 (Huang
+et al. 2017), as torchvision defines them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def vgg(b: Builder, repeats: list[int], layer) -> str:
     x = b.flatten(b.average_pool(x, 1, 1))
     for _ in range(2):
         x = b.relu(b.linear(x, b.channels(4096)))
-    return b.linear(x, 1000)
+    return b.linear(x, b.classes(1000))
 
 
 def squeezenet(b: Builder) -> str:
@@ -38,7 +38,7 @@ def squeezenet(b: Builder) -> str:
             x = b.max_pool(x, 3, 2, ceil_mode=1)
         for _ in range(2):
             x = fire(x, squeezed, expanded)
-    return b.flatten(b.global_pool(b.relu(b.conv(x, 1000))))
+    return b.flatten(b.global_pool(b.relu(b.conv(x, b.classes(1000)))))
 
 
 def densenet121(b: Builder) -> str:
@@ -56,7 +56,7 @@ def densenet121(b: Builder) -> str:
             features.append(b.conv(y, growth, 3, 1, 1, bias=False))
         x = b.concat(*features)
     x = b.relu(b.batch_norm(x))
-    return b.linear(b.flatten(b.global_pool(x)), 1000)
+    return b.linear(b.flatten(b.global_pool(x)), b.classes(1000))
 
 
 def inception_v3(b: Builder) -> str:
@@ -102,4 +102,4 @@ def inception_v3(b: Builder) -> str:
         three, double = conv(x, 384), chain(x, (448,), (384, 3, 1, 1))
         branches = [b.concat(conv(y, 384, (1, 3), 1, (0, 1)), conv(y, 384, (3, 1), 1, (1, 0))) for y in (three, double)]
         x = b.concat(conv(x, 320), *branches, pooled(x, 192))
-    return b.linear(b.flatten(b.global_pool(x)), 1000)
+    return b.linear(b.flatten(b.global_pool(x)), b.classes(1000))

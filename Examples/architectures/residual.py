@@ -1,12 +1,12 @@
-"""ResNet (He, Zhang, Ren, Sun 2016; stride in the 3 × 3 convolution), Wide-ResNet-50-2 (Zagoruyko, Komodakis 2016), RegNet-Y (Radosavovic et
-al. 2020), as torchvision defines them, and CIFAR's ResNet-20."""
+"""ResNet (He, Zhang, Ren, Sun 2016; stride in the 3 × 3 convolution), Wide-ResNet-50-2 (Zagoruyko, Komodakis 2016), RegNet-Y
+(Radosavovic et al. 2020), as torchvision defines them, and CIFAR's ResNet-20."""
 
 from __future__ import annotations
 
 from .builder import Builder
 
-# Of the last batch normalization in a residual branch, so that sums neither grow with depth nor drown the branch.
-BRANCH_GAIN = 0.5
+# Of the last batch normalization in a residual branch, so that sums do not grow with depth.
+BRANCH_GAIN = 0.3
 
 
 def resnet18(b: Builder) -> str:
@@ -31,7 +31,7 @@ def resnet(b: Builder, repeats: list[int], block) -> str:
     for stage, (channels, count) in enumerate(zip([64, 128, 256, 512], repeats)):
         for index in range(b.blocks(count)):
             x = block(b, x, b.channels(channels), 2 if stage > 0 and index == 0 else 1)
-    return b.linear(b.flatten(b.global_pool(x)), 1000)
+    return b.linear(b.flatten(b.global_pool(x)), b.classes(1000))
 
 
 def basic(b: Builder, x: str, channels: int, stride: int) -> str:
@@ -75,4 +75,4 @@ def regnet_y_400mf(b: Builder) -> str:
             excitation = b.relu(b.conv(b.global_pool(y), round(0.25 * b.shape(x)[1])))
             y = b.node("Mul", b.sigmoid(b.conv(excitation, width)), y)
             x = sum_with_shortcut(b, x, b.conv_norm(y, width, gain=BRANCH_GAIN), stride)
-    return b.linear(b.flatten(b.global_pool(x)), 1000)
+    return b.linear(b.flatten(b.global_pool(x)), b.classes(1000))

@@ -1,4 +1,5 @@
-"""The networks that are compared, from Examples/architectures, with all batch normalizations folded: every runtime does that before it runs."""
+"""The networks that are compared, from Examples/architectures, with all batch normalizations folded: every runtime does that
+before it runs."""
 
 import os
 
@@ -7,13 +8,14 @@ import onnx
 
 import architectures
 
-# With height and width of their images.
-NETWORKS = {
-    name: architectures.NETWORKS[name].full.image
-    for name in ["ResNet-20", "SqueezeNet-1.1", "MobileNet-v2", "ResNet-18", "ResNet-50", "VGG-16"]
-}
+# Those that all runtimes' speed is compared on. `table.py` takes every one.
+NETWORKS = ["ResNet-20", "SqueezeNet-1.1", "MobileNet-v2", "ResNet-18", "ResNet-50", "VGG-16"]
 
-file_name = architectures.file_name
+
+def path(folder: str, network: str, suffix: str) -> str:
+    """Such as `resnet-18@3x224x224.int8.onnx`: an image's shape is part of the name."""
+    shape = "x".join(str(size) for size in images(network, 1).shape[1:])
+    return os.path.join(folder, f"{architectures.file_name(network)}@{shape}.{suffix}")
 
 
 def images(network: str, count: int) -> np.ndarray:

@@ -58,15 +58,15 @@ extension Network {
         let two = try shapesOfBatch(2), three = try shapesOfBatch(3)
         for node in nodes where node.inputs.contains(where: values.contains) {
             guard let a = one[node.output], let b = two[node.output], let c = three[node.output] else { continue }
+            guard !node.operation.worksAlongFirstAxis else {
+                throw GraphError(node: node.name, "it works along the batch dimension", kind: .unsupported)
+            }
             let scales = !a.isEmpty && b == [2 * a[0]] + a.dropFirst() && c == [3 * a[0]] + a.dropFirst()
             guard scales else {
                 throw GraphError(
                     node: node.name,
                     "its result has shape \(a) for batch size 1 and \(b) for 2; only the first dimension may depend on it",
                     kind: .unsupported)
-            }
-            guard !node.operation.worksAlongFirstAxis else {
-                throw GraphError(node: node.name, "it works along the batch dimension", kind: .unsupported)
             }
             values.insert(node.output)
         }

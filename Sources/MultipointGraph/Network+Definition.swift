@@ -8,11 +8,16 @@ extension Network {
     ///   - layers: the layers of a packed file, in its order. They are kept as they are, also if no node uses them.
     /// - Throws: `GraphError` naming what is wrong and where.
     public init(definition: GraphDefinition, layers: [Layer] = []) throws(GraphError) {
-        try OperatorSet.check(definition.operatorSet)
+        try OperatorSet.check(definition.operatorSet, node: definition.nodes.first)
         try definition.checkQuantization()
         let ordered = try definition.nodesInOrder()
         var translation = try Translation(definition, nodes: ordered, layers: layers)
         for node in ordered { try translation.translate(node) }
+        try self.init(translation, definition)
+    }
+
+    /// - Parameter translation: of all of the definition's nodes.
+    init(_ translation: Translation, _ definition: GraphDefinition) throws(GraphError) {
         try translation.checkOutputsAreFloat(definition.outputs)
         self.init(
             name: definition.name, inputs: definition.inputs, outputs: definition.outputs, nodes: translation.nodes,

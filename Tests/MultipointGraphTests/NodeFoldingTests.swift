@@ -230,7 +230,7 @@ import Testing
             }
         }
         var successes = 0
-        for _ in 0..<20_000 {
+        for _ in 0..<4_000 {
             let name = names.randomElement(using: &generator) ?? ""
             var attributes: [String: AttributeValue] = [:]
             for attribute in ["axis", "axes", "to", "perm", "keepdims", "fmod", "start", "block_size"]
@@ -239,11 +239,11 @@ import Testing
                 attributes[attribute] = ["axes", "perm"].contains(attribute) ? .ints([number]) : .int(number)
             }
             let inputs = (0..<Int.random(in: 0...4, using: &generator)).map { _ in tensor() }
-            guard let results = try? fold(name, inputs, attributes, outputs: Int.random(in: 1...3, using: &generator), limit: 10_000)
+            guard let results = try? fold(name, inputs, attributes, outputs: Int.random(in: 1...3, using: &generator), limit: 1000)
             else { continue }
             successes += 1
             for result in results { #expect(elementCount(of: result.shape) == result.count, "\(name) \(inputs) \(attributes)") }
         }
-        #expect(successes > 500)
+        #expect(successes > 200)
     }
 }

@@ -3,12 +3,12 @@
 
     operator_cases.py [OPERATOR ...] [--update]
 
-prints which cases pass, fail, are refused (with the reason) and are of operators that are not claimed, then a summary by operator, and
-exits with status 1 if one failed, or if the cases that pass are not those of `operator_cases.json`. `--update` rewrites that file, which says
-what is claimed. MULTIPOINT_COMMAND is the command, MULTIPOINT_LIBRARY the library.
+prints which cases pass, fail, are refused (with the reason) and are of operators that are not claimed, with a summary by
+operator, and exits with status 1 if one failed, or if other cases pass than `operator_cases.json` says, which is what is claimed.
+`--update` rewrites that file. MULTIPOINT_COMMAND is the command, MULTIPOINT_LIBRARY the library.
 
-Of a case's inputs the first stays an input of the network and the others become initializers. Operators whose operands may all be computed are
-tried with each operand as the only input, and with all of them.
+Of a case's inputs the first stays an input of the network and the others become initializers. Operators whose operands may all be
+computed are tried with each operand as the only input, and with all of them.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ CLAIMS = Path(__file__).with_name("operator_cases.json")
 
 # Operators any of whose inputs may be computed.
 OPERANDS = {
-    "Add", "And", "Concat", "Div", "Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "MatMul", "Max", "Mean", "Min", "Mod", "Mul", "Or",
-    "Pow", "PRelu", "Sub", "Sum", "Where", "Xor",
+    "Add", "And", "Concat", "Div", "Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "MatMul", "Max", "Mean", "Min",
+    "Mod", "Mul", "Or", "Pow", "PRelu", "Sub", "Sum", "Where", "Xor",
 }  # fmt: skip
 
 # Largest difference, relative to the largest number expected, of results that are stored with fewer bits than those of float32.
@@ -220,7 +220,8 @@ def main() -> int:
         verdicts = Counter(outcome.verdict for outcome in results.values())
         is_claimed = verdicts["passed"] > 0 or operator in pinned
         counts.update(verdicts if is_claimed or verdicts["failed"] else {"unclaimed": len(found)})
-        print(f"{operator:44} {verdicts['passed']:6}  {verdicts['failed']:6}  {verdicts['refused']:7}{'' if is_claimed else '  unclaimed'}")
+        columns = [f"{verdicts['passed']:6}", f"{verdicts['failed']:6}", f"{verdicts['refused']:7}", "" if is_claimed else "unclaimed"]
+        print(f"{operator:44} {'  '.join(columns)}".rstrip())
         if verdicts["passed"]:
             claimed = summary(results)
             changed += [operator] if pinned.get(operator) != claimed else []

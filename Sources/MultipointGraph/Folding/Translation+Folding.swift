@@ -15,7 +15,7 @@ struct FoldingBudget {
     private var rest: Int
 
     /// The most elements of a result whose inputs are smaller.
-    private static let resultLimit = 1 << 26
+    private static let resultLimit = 1 << 24
 
     /// - Parameter given: elements in the file.
     init(given: Int) { rest = FoldingBudget.resultLimit * 4 + 64 * min(given, 1 << 40) }
@@ -113,7 +113,7 @@ extension Translation {
 
 extension GraphDefinition {
     /// Elements of the initializers, and of the tensors in Constant nodes.
-    var constantElementCount: Int {
+    public var constantElementCount: Int {
         let given = initializers.values.reduce(0) { $0 + $1.count }
         return nodes.reduce(given) { if case .tensor(let tensor) = $1.attributes["value"] { $0 + tensor.count } else { $0 } }
     }

@@ -8,6 +8,8 @@ struct Translation {
     let useCounts: [String: Int]
     /// Values whose quantization is known; they have to stay what they are.
     let quantizedValues: Set<String>
+    /// Whether an input's first dimension is said to be the batch.
+    let declaresBatch: Bool
     private(set) var nodes: [Node] = []
     /// Of inputs and results so far, for batch size 1.
     private(set) var shapes: [String: [Int]] = [:]
@@ -29,6 +31,8 @@ struct Translation {
     private(set) var filedLayers: Set<String> = []
     /// The node that computes a value.
     private(set) var producers: [String: Int] = [:]
+    /// For every node: the definition's node that it comes from.
+    private(set) var origins: [String: String] = [:]
     private var valueNames: UniqueNames
     private var nodeNames: UniqueNames
 
@@ -36,6 +40,7 @@ struct Translation {
         operatorSet = definition.operatorSet
         useCounts = definition.useCounts(of: nodes)
         quantizedValues = Set(definition.quantization.keys)
+        declaresBatch = definition.inputs.contains { $0.shape.first == .batch }
         constants = definition.initializers
         valueNames = UniqueNames(
             definition.inputs.map(\.name) + definition.initializers.keys + definition.nodes.flatMap(\.outputs))
@@ -82,41 +87,78 @@ struct Translation {
                 kind: .unsupported)
         }
         let reader = NodeReader(node: node, version: version)
-        for output in node.outputs.dropFirst() where useCounts[output] != nil && !output.isEmpty {
+        // Split is the one operator here whose outputs are all alike.
+        for output in node.outputs.dropFirst() where node.operatorType != "Split" && useCounts[output] != nil && !output.isEmpty {
             throw reader.unsupported("its output `\(output)` is used; only the first output is supported")
         }
         if let layer = node.layer { try filedLayer(reader, layer) } else { try translate(reader) }
     }
 
     private mutating func translate(_ reader: NodeReader) throws(GraphError) {
+        if let function = Elementwise.withoutAttributes[reader.node.operatorType] { return try unary(.elementwise(function), reader) }
+        if let reduction = Reduction.named[reader.node.operatorType] { return try reduce(reduction, reader) }
         switch reader.node.operatorType {
-        case "Add": try add(reader)
+        case "Add": try binary(.add, reader)
+        case "ArgMax": try argument(.maximum, reader)
+        case "ArgMin": try argument(.minimum, reader)
         case "AveragePool": try averagePool(reader)
         case "BatchNormalization": try batchNormalization(reader)
+        case "Cast": try cast(reader)
+        case "CastLike": try castLike(reader)
+        case "Celu": try celu(reader)
         case "Clip": try clip(reader)
         case "Concat": try concat(reader)
         case "Constant": try constant(reader)
         case "Conv": try convolution(reader)
+        case "ConvTranspose": try transposedConvolution(reader)
+        case "DepthToSpace": try depthToSpace(reader)
         case "Div": try divide(reader)
         case "Dropout": try dropout(reader)
+        case "Elu": try elu(reader)
+        case "Expand": try expand(reader)
         case "Flatten": try flatten(reader)
+        case "Gather": try gather(reader)
+        case "Gelu": try gelu(reader)
         case "Gemm": try gemm(reader)
-        case "GlobalAveragePool": try unary(.globalAveragePool, reader)
+        case "GlobalAveragePool": try globalAveragePool(reader)
+        case "GlobalLpPool": try globalLpPool(reader)
+        case "GlobalMaxPool": try globalMaxPool(reader)
+        case "GroupNormalization": try groupNormalization(reader)
+        case "HardSigmoid": try hardSigmoid(reader)
         case "Identity": try identity(reader)
+        case "InstanceNormalization": try instanceNormalization(reader)
+        case "LRN": try localResponseNormalization(reader)
+        case "LayerNormalization": try layerNormalization(reader)
         case "LeakyRelu": try leakyRelu(reader)
+        case "LogSoftmax": try softmax(reader, logarithm: true)
+        case "LpNormalization": try lpNormalization(reader)
         case "MatMul": try matrixProduct(reader)
+        case "Max": try extremum(.maximum, reader)
         case "MaxPool": try maxPool(reader)
-        case "Mul": try multiply(reader)
+        case "Mean": try sum(reader, mean: true)
+        case "MeanVarianceNormalization": try meanVarianceNormalization(reader)
+        case "Min": try extremum(.minimum, reader)
+        case "Mul": try binary(.multiply, reader)
+        case "PRelu": try prelu(reader)
         case "Pad": try pad(reader)
-        case "Relu": try unary(.relu, reader)
+        case "Pow": try power(reader)
+        case "ReduceLogSum": try reduceLogSum(reader)
+        case "ReduceLogSumExp": try reduceLogSumExp(reader)
         case "Reshape": try reshape(reader)
-        case "Sigmoid": try unary(.sigmoid, reader)
+        case "Resize": try resize(reader)
+        case "Selu": try selu(reader)
         case "Slice": try slice(reader)
-        case "Softmax": try softmax(reader)
+        case "Softmax": try softmax(reader, logarithm: false)
+        case "SpaceToDepth": try spaceToDepth(reader)
+        case "Split": try split(reader)
         case "Squeeze": try squeeze(reader)
         case "Sub": try subtract(reader)
+        case "Sum": try sum(reader, mean: false)
+        case "Swish": try swish(reader)
+        case "ThresholdedRelu": try thresholdedRelu(reader)
         case "Transpose": try transpose(reader)
         case "Unsqueeze": try unsqueeze(reader)
+        case "Upsample": try upsample(reader)
         default: throw reader.unsupported("this operator is not supported")
         }
     }
@@ -137,7 +179,27 @@ extension Translation {
             otherShapes[node.output] = try? node.outputShape(shapes: otherShapes, constants: constants, layers: layers)
         }
         nodes.append(node)
+        origins[node.name] = reader.name
     }
+
+    /// Appends a step on the way to the node's result.
+    /// - Parameter what: follows the node's name in the name of the step.
+    /// - Returns: the name of the step's result.
+    mutating func step(
+        _ operation: Operation, _ reader: NodeReader, _ what: String, inputs: [String]
+    ) throws(GraphError) -> String {
+        let output = newValue("\(reader.name)/\(what)")
+        try emit(operation, reader, name: newNode("\(reader.name)/\(what)"), inputs: inputs, output: output)
+        return output
+    }
+
+    /// A new constant of the node.
+    mutating func constant(_ reader: NodeReader, _ what: String, _ tensor: Tensor) -> String {
+        define(like: "\(reader.name)/\(what)", tensor)
+    }
+
+    /// The shape of a computed value or of a constant, for batch size 1.
+    func shape(of value: String) -> [Int]? { shapes[value] ?? constants[value]?.shape }
 
     /// An operation with one input and no attributes.
     mutating func unary(_ operation: Operation, _ reader: NodeReader) throws(GraphError) {
