@@ -244,6 +244,23 @@ final class OperationTests: XCTestCase {
         try check(.resize(Resize(axes: [2, 3], sizes: [1, 1], scales: [0.25, 0.5], mode: .linear, coordinates: .alignCorners)), [[1, 3, 4, 2]])
     }
 
+    /// Scales that have nothing to do with the sizes, which a network built by hand can state, choose some elements of the input.
+    func testResizeWithAbsurdScales() throws {
+        for scale: Float in [1e-38, 1e-20, 1e20, .greatestFiniteMagnitude, .leastNonzeroMagnitude] {
+            for coordinates in [Resize.Coordinates.halfPixel, .halfPixelSymmetric, .asymmetric] {
+                for mode in [Resize.Mode.nearest(.floor), .linear, .cubic(a: -0.5)] {
+                    var network = Network(name: "one", inputs: [ValueInfo(name: "x", shape: [.fixed(5)])], outputs: [], nodes: [], layers: [:], layerOrder: [])
+                    let resize = Resize(
+                        axes: [0], sizes: [3], scales: [scale], mode: mode, coordinates: coordinates, antialiases: mode == .linear)
+                    network.nodes = [Node(name: "n", operation: .resize(resize), inputs: ["x"], output: "y")]
+                    network.outputs = [ValueInfo(name: "y", shape: [])]
+                    let found = try Session(network: network, maximumBatch: 1, threads: 1).run([[1, 2, 3, 4, 5]], batch: 1)[0]
+                    XCTAssertTrue(found.allSatisfy { (0.5...5.5).contains($0) }, "\(resize): \(found)")
+                }
+            }
+        }
+    }
+
     func testPools() throws {
         for _ in 0..<20 {
             var pooling = Pooling(kernel: [size(1...3), size(1...3)], strides: [size(1...2), size(1...3)], dilations: [size(1...2), size(1...2)])
