@@ -44,7 +44,7 @@ final class OperationTests: XCTestCase {
             .sin, .softplus, .softsign, .swish(alpha: 1), .swish(alpha: 1.702), .tanh, .thresholdedRelu(alpha: 0.5), .truncate,
         ]
         for function in functions {
-            for shape in [[1], [2, 3, 5, 7], [3, 40_000 / 3]] {
+            for shape in [[1], [2, 3, 5, 7], [3, 3000]] {
                 let range: ClosedRange<Float> = function == .reciprocal ? 0.1...9 : -8...8
                 try check(.elementwise(function), [shape], in: range)
             }
@@ -120,7 +120,7 @@ final class OperationTests: XCTestCase {
         let shapes = [
             [[3, 4], [4, 5]], [[4], [4, 5]], [[3, 4], [4]], [[4], [4]], [[2, 3, 4], [4, 5]], [[2, 3, 4], [2, 4, 5]], [[3, 4], [2, 4, 5]],
             [[2, 1, 3, 4], [1, 6, 4, 5]], [[2, 6, 3, 4], [6, 4, 5]], [[2, 3, 4], [4]], [[4], [2, 4, 5]], [[1, 1, 1], [1, 1, 1]],
-            [[2, 3, 17, 33], [2, 3, 33, 19]], [[5, 2, 3, 4], [1, 1, 4, 2]], [[2, 3, 1, 40], [2, 3, 40, 1]], [[130, 64], [64, 70]],
+            [[2, 2, 9, 33], [2, 2, 33, 11]], [[5, 2, 3, 4], [1, 1, 4, 2]], [[2, 3, 1, 40], [2, 3, 40, 1]], [[35, 30], [30, 20]],
         ]
         for pair in shapes {
             try check(.matrixProduct, pair, in: -1...1)
@@ -228,7 +228,7 @@ final class OperationTests: XCTestCase {
             for coordinate in coordinates {
                 // Binary fractions: in single precision and in double they lie on the same side of a half.
                 for factors in [[2, 2], [0.5, 4], [1, 0.25], [2.5, 0.625]] {
-                    let from = [2, size(1...5), 8, 16]
+                    let from = [1, size(1...3), 8, 16]
                     let sizes = [Int(8 * factors[0]), Int(16 * factors[1])]
                     for isFiltered in [false, true] {
                         if case .nearest = mode, isFiltered { continue }
@@ -244,13 +244,32 @@ final class OperationTests: XCTestCase {
         try check(.resize(Resize(axes: [2, 3], sizes: [1, 1], scales: [0.25, 0.5], mode: .linear, coordinates: .alignCorners)), [[1, 3, 4, 2]])
     }
 
+    /// Scales that have nothing to do with the sizes, which a network built by hand can state, choose some elements of the input.
+    func testResizeWithAbsurdScales() throws {
+        for scale: Float in [1e-38, 1e-20, 1e20, .greatestFiniteMagnitude, .leastNonzeroMagnitude] {
+            for coordinates in [Resize.Coordinates.halfPixel, .halfPixelSymmetric, .asymmetric] {
+                for mode in [Resize.Mode.nearest(.floor), .linear, .cubic(a: -0.5)] {
+                    var network = Network(name: "one", inputs: [ValueInfo(name: "x", shape: [.fixed(5)])], outputs: [], nodes: [], layers: [:], layerOrder: [])
+                    let resize = Resize(
+                        axes: [0], sizes: [3], scales: [scale], mode: mode, coordinates: coordinates, antialiases: mode == .linear)
+                    network.nodes = [Node(name: "n", operation: .resize(resize), inputs: ["x"], output: "y")]
+                    network.outputs = [ValueInfo(name: "y", shape: [])]
+                    let found = try Session(network: network, maximumBatch: 1, threads: 1).run([[1, 2, 3, 4, 5]], batch: 1)[0]
+                    XCTAssertTrue(found.allSatisfy { (0.5...5.5).contains($0) }, "\(resize): \(found)")
+                }
+            }
+        }
+    }
+
     func testPools() throws {
         for _ in 0..<20 {
             var pooling = Pooling(kernel: [size(1...3), size(1...3)], strides: [size(1...2), size(1...3)], dilations: [size(1...2), size(1...2)])
             pooling.ceilMode = Bool.random(using: &generator)
             try check(.maxPool(pooling), [[size(1...2), size(1...20), size(5...9), size(5...9)]])
-            pooling.dilations = [1, 1]
             try check(.averagePool(pooling, countsPadding: Bool.random(using: &generator)), [[1, size(1...20), size(5...9), size(5...9)]])
+            let padded = Pooling(kernel: [3, 2], strides: [2, 1], pads: [1, 0, 2, 1], dilations: [1, 2], ceilMode: pooling.ceilMode)
+            try check(.maxPool(padded), [[2, size(1...20), size(5...9), size(5...9)]], in: -4 ... -1)
+            try check(.averagePool(padded, countsPadding: false), [[2, size(1...20), size(5...9), size(5...9)]])
         }
     }
 }

@@ -7,8 +7,7 @@ extension NetworkCompiler {
         let input = try passed(node.inputs[0], storage(of: node.output))
         let shape = try self.shape(node.output)
         let result = try builder.value(shape, .channelsLast, input.type, input.quantization)
-        try append(pool(.max, pooling.window(input.shape, shape), input, result), node, input, result)
-        values[node.output] = result
+        try emitPool(node, .max, pooling.window(input.shape, shape), input, result)
     }
 
     mutating func emitAveragePool(_ node: Node, _ pooling: Pooling, countsPadding: Bool) throws {
@@ -68,8 +67,20 @@ extension NetworkCompiler {
         _ node: Node, _ algorithm: PoolingAlgorithm, _ input: StoredValue, _ window: Window
     ) throws {
         let result = try builder.value(shape(node.output), .channelsLast, .float32)
-        try append(pool(algorithm, window, input, result), node, input, result)
+        try emitPool(node, algorithm, window, input, result)
+    }
+
+    /// By oneDNN, or by our own loop where it has its reference implementation only.
+    private mutating func emitPool(
+        _ node: Node, _ algorithm: PoolingAlgorithm, _ window: Window, _ input: StoredValue, _ result: StoredValue
+    ) throws {
         values[node.output] = result
+        let primitive = try pool(algorithm, window, input, result)
+        guard primitive.isReference else { return try append(primitive, node, input, result) }
+        builder.append(
+            PoolStep(
+                name: node.name, operation: operationName(node), algorithm: algorithm, window: window, source: input,
+                destination: result, threads: builder.threads))
     }
 
     private func pool(

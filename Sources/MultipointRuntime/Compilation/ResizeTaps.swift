@@ -18,7 +18,8 @@ struct ResizeTaps: Equatable, Sendable {
     init(_ resize: Resize, axis number: Int, sourceCount: Int) {
         let coordinates = ResizeCoordinates(resize, axis: number, sourceCount: sourceCount)
         let size = resize.sizes[number]
-        let widening = resize.antialiases ? max(1, 1 / Double(resize.scales[number])) : 1
+        // A filter far wider than the input is a mean of all of it.
+        let widening = resize.antialiases ? max(1, min(1 / Double(resize.scales[number]), 4 * Double(sourceCount))) : 1
         var rows = (0..<size).map { place in
             ResizeTaps.terms(at: coordinates.exact(place), resize, widening: widening, size: sourceCount)
         }
@@ -71,7 +72,11 @@ struct ResizeCoordinates {
         scale = resize.scales[number]
     }
 
-    func exact(_ place: Int) -> Double { position(Double(place), Double(scale)) }
+    /// Far outside of the input all positions are alike, so that none is too large for an integer.
+    func exact(_ place: Int) -> Double {
+        let x = position(Double(place), Double(scale))
+        return x.isFinite ? max(-1e9, min(4e9, x)) : 0
+    }
 
     /// The neighbour that `nearest` takes. In single precision, as ONNX Runtime computes it: where a position lies halfway, the last bit decides.
     func nearest(_ place: Int, _ rounding: Resize.Rounding) -> Int {
@@ -83,7 +88,8 @@ struct ResizeCoordinates {
             case .roundPreferFloor: (x - 0.5).rounded(.up)
             case .roundPreferCeil: (x + 0.5).rounded(.down)
             }
-        return max(0, min(sourceCount - 1, Int(nearest)))
+        guard nearest > 0 else { return 0 }
+        return nearest < Float(sourceCount) ? min(sourceCount - 1, Int(nearest)) : sourceCount - 1
     }
 
     private func position<Number: BinaryFloatingPoint>(_ place: Number, _ scale: Number) -> Number {
