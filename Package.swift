@@ -13,8 +13,14 @@ let foundations: [Target] = [
 let modules: [Target] = [
     .target(name: "MultipointGraph", exclude: ["README.md"]),
     .target(
+        name: "ONNXMessages", dependencies: [.product(name: "SwiftProtobuf", package: "swift-protobuf")], exclude: ["README.md"]),
+    .target(
         name: "ONNXImport",
-        dependencies: ["MultipointGraph", .product(name: "SwiftProtobuf", package: "swift-protobuf")],
+        dependencies: ["MultipointGraph", "ONNXMessages", .product(name: "SwiftProtobuf", package: "swift-protobuf")],
+        exclude: ["README.md"]),
+    .target(
+        name: "ONNXExport",
+        dependencies: ["MultipointGraph", "ONNXMessages", .product(name: "SwiftProtobuf", package: "swift-protobuf")],
         exclude: ["README.md"]),
     .target(name: "MultipointQuantization", dependencies: ["MultipointGraph"], exclude: ["README.md"]),
     .target(name: "MultipointFormat", dependencies: ["MultipointGraph"], exclude: ["README.md"]),
@@ -33,7 +39,8 @@ let modules: [Target] = [
     .executableTarget(
         name: "multipoint-cli",
         dependencies: [
-            "CMultipoint", "COpenBLAS", "DNNL", "MultipointGraph", "ONNXImport", "MultipointQuantization", "MultipointFormat",
+            "CMultipoint", "COpenBLAS", "DNNL", "MultipointGraph", "ONNXImport", "ONNXExport", "MultipointQuantization",
+            "MultipointFormat",
             "MultipointRuntime", "PostTrainingQuantization", .product(name: "ArgumentParser", package: "swift-argument-parser"),
         ],
         // In the command itself: an installed command has no folder beside it.
@@ -42,7 +49,8 @@ let modules: [Target] = [
 
 let tests: [Target] = [
     .testTarget(name: "MultipointGraphTests", dependencies: ["MultipointGraph"]),
-    .testTarget(name: "ONNXImportTests", dependencies: ["ONNXImport"]),
+    .testTarget(name: "ONNXImportTests", dependencies: ["ONNXImport", "ONNXMessages"]),
+    .testTarget(name: "ONNXExportTests", dependencies: ["ONNXExport", "ONNXMessages"]),
     .testTarget(name: "MultipointQuantizationTests", dependencies: ["MultipointQuantization"]),
     .testTarget(name: "MultipointFormatTests", dependencies: ["MultipointFormat"]),
     .testTarget(name: "DNNLTests", dependencies: ["DNNL"]),

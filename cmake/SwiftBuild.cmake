@@ -1,5 +1,8 @@
 # Builds products of Package.swift.
 
+set(MULTIPOINT_SWIFT_SCRATCH ${PROJECT_BINARY_DIR}/swift CACHE PATH
+    "Where the Swift Package Manager keeps what it compiles. Build trees that share it (of one source tree) compile once.")
+
 # multipoint_swift_product(PRODUCT name FILE built-file OUTPUT file [LINKER_FLAGS flag...])
 #
 # A target `<name>-product`, part of `all`, that builds the product and leaves a copy at OUTPUT. The Swift Package Manager knows
@@ -7,7 +10,7 @@
 # statically: a host needs no Swift.
 function(multipoint_swift_product)
     cmake_parse_arguments(PARSE_ARGV 0 arg "" "PRODUCT;FILE;OUTPUT" "LINKER_FLAGS")
-    set(scratch ${PROJECT_BINARY_DIR}/swift)
+    set(scratch ${MULTIPOINT_SWIFT_SCRATCH})
     set(built ${scratch}/release/${arg_FILE})
     list(TRANSFORM arg_LINKER_FLAGS PREPEND "-Xlinker;" OUTPUT_VARIABLE linker_flags)
     multipoint_onednn_flags(onednn_flags)

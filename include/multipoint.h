@@ -203,7 +203,8 @@ typedef struct multipoint_value_info {
     /** -1 for the batch dimension. Entries at and beyond `rank` are 0. */
     int64_t dimensions[MULTIPOINT_MAX_RANK];
     /** Scale and zero point of the value where the network quantizes it; scale 0 where it does not. The tensor itself is
-     *  always float. */
+     *  always float, also where the ONNX model had another type: bytes of an image are numbers from 0 to 255, truth values
+     *  0 and 1. */
     float scale;
     int32_t zero_point;
 } multipoint_value_info;

@@ -1,3 +1,5 @@
+import ONNXMessages
+
 extension TensorReader {
     /// The bytes of a tensor in another file: ONNX's keys `location`, `offset`, `length`.
     func externalBytes(_ tensor: Onnx_TensorProto, count: Int, _ place: String) throws(ONNXImportError) -> [UInt8] {

@@ -1,4 +1,5 @@
 import MultipointGraph
+import ONNXMessages
 
 /// Translates a model's graph.
 struct GraphReader {
@@ -100,7 +101,7 @@ extension Onnx_TensorShapeProto.Dimension {
 
 // Nodes.
 extension GraphReader {
-    private func node(_ node: Onnx_NodeProto) throws(ONNXImportError) -> NodeDefinition {
+    func node(_ node: Onnx_NodeProto) throws(ONNXImportError) -> NodeDefinition {
         var attributes: [String: AttributeValue] = [:]
         for attribute in node.attribute {
             attributes[attribute.name] = try value(of: attribute, node)

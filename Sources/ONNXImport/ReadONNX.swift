@@ -1,4 +1,5 @@
 import MultipointGraph
+import ONNXMessages
 import SwiftProtobuf
 
 /// Reads an ONNX model, with weights in the file or in external files of its folder.
@@ -34,7 +35,7 @@ public func readONNX(
     }
 }
 
-private func decodeModel(_ bytes: [UInt8]) throws(ONNXImportError) -> Onnx_ModelProto {
+func decodeModel(_ bytes: [UInt8]) throws(ONNXImportError) -> Onnx_ModelProto {
     let model: Onnx_ModelProto
     do {
         model = try Onnx_ModelProto(serializedBytes: bytes)

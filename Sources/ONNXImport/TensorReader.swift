@@ -1,5 +1,6 @@
 import FoundationEssentials
 import MultipointGraph
+import ONNXMessages
 
 /// Reads tensors, whether their elements are in typed fields, in raw bytes or in another file.
 struct TensorReader {

@@ -17,7 +17,7 @@ struct MultipointCommand: ParsableCommand {
         version: "\(version)\n\(Machine.summary)",
         subcommands: [
             QuantizeCommand.self, InspectCommand.self, ReportCommand.self, RunCommand.self, EvaluateCommand.self, CompareCommand.self,
-            BenchCommand.self, DoctorCommand.self,
+            BenchCommand.self, DoctorCommand.self, ExportCommand.self,
         ])
 
     static var version: String { "\(MULTIPOINT_VERSION_MAJOR).\(MULTIPOINT_VERSION_MINOR).\(MULTIPOINT_VERSION_PATCH)" }

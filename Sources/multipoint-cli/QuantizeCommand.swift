@@ -2,6 +2,7 @@ import ArgumentParser
 import MultipointFormat
 import MultipointGraph
 import MultipointQuantization
+import ONNXImport
 import PostTrainingQuantization
 
 struct QuantizeCommand: ParsableCommand {
@@ -146,6 +147,14 @@ struct QuantizeCommand: ParsableCommand {
         inversion: .prefixedNo, help: "Let the layers' biases take up the mean of what quantization changes in their results.")
     var biasCorrection = true
 
+    @Flag(
+        help: """
+            Pack every Conv, Gemm and MatMul with constant weights for itself, without running the network, which may have any other \
+            operators. The file then holds weights only, for `multipoint export --granularity layer`; what reads it quantizes activations \
+            as they come. Goes with greedy (then the default), nearest, w8a8 and subset, and needs no images.
+            """)
+    var layersOnly = false
+
     @Option(help: "Threads; 0 is OMP_NUM_THREADS, or one per core.") var threads = 0
 
     @OptionGroup var inputShapes: InputShapeOptions
@@ -155,6 +164,13 @@ struct QuantizeCommand: ParsableCommand {
 
     @Flag(help: "Print JSON.") var json = false
 
+    @Option(
+        help: """
+            How progress shows on standard error. auto: one changing line, if that is a terminal. lines: a line of its own for every \
+            change, such as "calibrating 25 %", for programs that read them.
+            """)
+    var progress: ProgressStyle = .auto
+
     func validate() throws {
         if let stranger = strangers.first {
             throw ValidationError("\(stranger) does not go with --method \(chosenMethod.rawValue)")
@@ -162,7 +178,8 @@ struct QuantizeCommand: ParsableCommand {
         if [budget != nil, size != nil, maxDrop != nil].count(where: { $0 }) > 1 {
             throw ValidationError("of --budget, --size and --max-drop at most one is expected")
         }
-        if chosenMethod != .float && calibration.isEmpty {
+        if layersOnly { try validateLayersOnly() }
+        if chosenMethod != .float && !layersOnly && calibration.isEmpty {
             throw ValidationError("Missing expected argument '--calibration <calibration>'")
         }
         if allLayers, firstBits != nil || lastBits != nil {
@@ -170,6 +187,17 @@ struct QuantizeCommand: ParsableCommand {
         }
         if let limit, limit < 1 { throw ValidationError("--limit \(limit): at least 1 expected") }
         do { try options.validate() } catch { throw ValidationError(error.description) }
+    }
+
+    private func validateLayersOnly() throws {
+        guard [.greedy, .nearest, .w8a8, .subset].contains(chosenMethod) else {
+            throw ValidationError("--layers-only does not go with --method \(chosenMethod.rawValue), which runs the network")
+        }
+        let strangers = [
+            ("--calibration", !calibration.isEmpty), ("--first-bits", firstBits != nil), ("--last-bits", lastBits != nil),
+            ("--record", record),
+        ]
+        if let stranger = strangers.first(where: \.1)?.0 { throw ValidationError("\(stranger) does not go with --layers-only") }
     }
 
     /// Options that belong to some of the methods and are given.
@@ -189,7 +217,7 @@ struct QuantizeCommand: ParsableCommand {
 
     /// The ladder, unless options ask for greedy points.
     var chosenMethod: Method {
-        method ?? (!givenOptions.isEmpty && givenOptions.allSatisfy { $0.methods.contains(.greedy) } ? .greedy : .ladder)
+        method ?? (layersOnly || !givenOptions.isEmpty && givenOptions.allSatisfy { $0.methods.contains(.greedy) } ? .greedy : .ladder)
     }
 
     /// Options that the method has no use for. `float` ignores them all.
@@ -269,16 +297,38 @@ struct QuantizeCommand: ParsableCommand {
         throw CommandError("--size \(size?.bytes ?? 0) bytes: the file came out \(excess) bytes larger")
     }
 
-    func run() throws {
-        try requireWritable(output)
+    /// The layers of a model whose other nodes may be anything.
+    private func layersFile(_ progress: ProgressLine) throws -> PackedFile {
+        let found = try readLayers(path: model)
+        for other in found.others { progress.note("left as it is: \(other.reason)") }
+        guard !found.layers.isEmpty else {
+            throw CommandError("`\(model)` has no Conv, Gemm or MatMul with constant weights that can be packed")
+        }
+        let (layers, reports) = try quantizeLayers(found.layers.map(\.layer), options: options) {
+            progress.show("packing", $0)
+            return true
+        }
+        return PackedFile(
+            name: model.split(separator: "/").last.map(String.init) ?? "", producer: producer, layers: layers,
+            relativeOutputErrors: Dictionary(
+                reports.filter { $0.codebook != nil }.map { ($0.name, $0.relativeOutputError) },
+                uniquingKeysWith: { first, _ in first }))
+    }
+
+    private func networkFile(_ progress: ProgressLine) throws -> PackedFile {
         let network = try ModelFile.readNetwork(onnx: model, inputShapes)
         var images = NetworkInputs(network)
         if !calibration.isEmpty {
             images = try NetworkInputs(network, paths: calibration, preprocessing.preprocessing)
             if let limit { images.limit(to: limit) }
         }
-        let progress = ProgressLine()
-        let file = try file(of: network, images, progress)
+        return try file(of: network, images, progress)
+    }
+
+    func run() throws {
+        try requireWritable(output)
+        let progress = ProgressLine(self.progress)
+        let file = try layersOnly ? layersFile(progress) : networkFile(progress)
         progress.clear()
         try file.write(to: output)
         let summary = ModelSummary(file, path: output, byteCount: try byteCount(ofFile: output))

@@ -100,11 +100,12 @@ import Testing
                 .layerNormalization(axis: 2, epsilon: 1e-5), .multiply, .add,
             ])
         expectError(.invalid, layer(["s": generator.tensor([2, 1, 1, 1]), "b": zeros(5)]), "node `y`")
-        var statistics = plain
-        statistics.nodes[0].outputs += ["mean"]
-        statistics.nodes.append(node("Add", ["y", "mean"], "z"))
-        statistics.outputs[0].name = "z"
-        expectError(.unsupported, statistics, "its output `mean` is used")
+        // Mean and InvStdDev: of each row 1, 3: 2 and 1 / √(1 + 3).
+        var statistics = definition(
+            input: [.batch, 1, 2], [node("LayerNormalization", ["x", "s"], "n", ["epsilon": 3.0])], ["s": scalar(1)])
+        statistics.nodes[0].outputs += ["mean", "inverse"]
+        statistics.nodes += [node("Sub", ["mean", "inverse"], "y")]
+        expect(try result(statistics, Values(shape: [1, 1, 2], [1, 3])), Values(shape: [1, 1, 1], [1.5]))
     }
 
     @Test func lpNormalization() throws {

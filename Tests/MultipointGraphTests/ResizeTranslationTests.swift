@@ -127,6 +127,14 @@ import Testing
         expectError(.unsupported, between, "node `y`", "begins and ends at samples")
     }
 
+    @Test func cornersOfFractionalSizesAreRefused() {
+        let attributes: [String: AttributeValue] = ["coordinate_transformation_mode": "align_corners", "mode": "linear"]
+        let fractional = definition(
+            input: [.batch, 4, 8, 6], [node("Resize", ["x", "", "s"], "y", attributes)],
+            ["s": Tensor(shape: [4], [Float(1), 1, 0.6, 1])])
+        expectError(.unsupported, fractional, "node `y`", "align_corners with scale 0.6 of 8 elements along axis 2")
+    }
+
     @Test func whatKeepsItsSizeVanishes() throws {
         let nodes = [node("Resize", ["x", "", "", "z"], "r", ["mode": "cubic"]), node("Neg", ["r"], "y")]
         #expect(try operations(definition(input: [1, 4, 8, 6], nodes, ["z": ints(1, 4, 8, 6)])) == [.elementwise(.neg)])

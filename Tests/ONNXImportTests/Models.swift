@@ -3,6 +3,7 @@ import MultipointGraph
 import SwiftProtobuf
 import Testing
 
+import ONNXMessages
 @testable import ONNXImport
 
 // How the tests put models together.

@@ -2,6 +2,7 @@ import Foundation
 import MultipointGraph
 import Testing
 
+import ONNXMessages
 @testable import ONNXImport
 
 @Suite struct ReadONNXTests {

@@ -33,7 +33,7 @@ public struct Examination: Sendable {
     ///   cycles, an operator set that cannot be read.
     public init(_ definition: GraphDefinition) throws(GraphError) {
         (inputs, outputs, nodes, origins) = (definition.inputs, definition.outputs, [], [:])
-        try OperatorSet.check(definition.operatorSet)
+        try OperatorSet.check(definition.operatorSet, node: definition.nodes.first)
         let ordered = try definition.nodesInOrder()
         var translation = try Translation(definition, nodes: ordered, layers: [])
         var unknown: Set<String> = []

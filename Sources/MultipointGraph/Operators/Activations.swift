@@ -24,7 +24,9 @@ extension Translation {
             (minimum, maximum) = (try scalarInput(1, "min", reader), try scalarInput(2, "max", reader))
         }
         // An infinite bound is none.
-        let range = (minimum: max(minimum ?? -limit, -limit), maximum: min(maximum ?? limit, limit))
+        var range = (minimum: max(minimum ?? -limit, -limit), maximum: min(maximum ?? limit, limit))
+        // ONNX Clip-13: the maximum has the last word.
+        if range.minimum > range.maximum { range.minimum = range.maximum }
         let input = try operand(0, reader).name
         let isRelu = range.minimum == 0 && range.maximum == limit
         try emit(isRelu ? .relu : .clip(minimum: range.minimum, maximum: range.maximum), reader, inputs: [input])

@@ -13,6 +13,24 @@ extension Translation {
         try emit(
             .layerNormalization(axis: axis, epsilon: try reader.float("epsilon") ?? 1e-5), of: input.name, shape: input.shape,
             scale: Tensor(shape: scale.shape, scale.values), shift: bias.map { Tensor(shape: $0.shape, $0.values) }, reader)
+        try statistics(of: input, from: axis, reader)
+    }
+
+    /// The outputs Mean and InvStdDev, `1 / √(variance + epsilon)`, where they are used.
+    private mutating func statistics(of input: Operand, from axis: Int, _ reader: NodeReader) throws(GraphError) {
+        let outputs = reader.node.outputs.dropFirst().map { useCounts[$0] != nil && !$0.isEmpty ? $0 : nil }
+        guard outputs.contains(where: { $0 != nil }) else { return }
+        let reduction = Operation.mean(axes: Array(axis..<input.shape.count), rank: input.shape.count)
+        let mean = outputs[0] ?? newValue("\(reader.name)/mean")
+        try emit(reduction, reader, name: newNode("\(reader.name)/mean"), inputs: [input.name], output: mean)
+        guard outputs.count > 1, let inverse = outputs[1] else { return }
+        let centered = try step(.binary(.subtract), reader, "centered", inputs: [input.name, mean])
+        let squares = try step(.multiply, reader, "squares", inputs: [centered, centered])
+        let variance = try step(reduction, reader, "variance", inputs: [squares])
+        let epsilon = constant(reader, "epsilon", Tensor(shape: [], [try reader.float("epsilon") ?? 1e-5]))
+        let sum = try step(.add, reader, "sum", inputs: [variance, epsilon])
+        let deviation = try step(.elementwise(.sqrt), reader, "deviation", inputs: [sum])
+        try emit(.elementwise(.reciprocal), reader, name: newNode("\(reader.name)/inverse"), inputs: [deviation], output: inverse)
     }
 
     /// Versions 6 and 22: every channel by itself, over its image.
@@ -88,8 +106,7 @@ extension Translation {
         try reader.checkInputCount(1...1)
         let input = try operand(0, reader)
         let axes = try reader.axes(try reader.ints("axes") ?? [0, 2, 3], rank: input.shape.count).sorted()
-        let isImage = input.shape.count == 4 && axes == [2, 3]
-        let mean = isImage ? Operation.globalAveragePool : .reduce(.mean, axes: axes, keepsDimensions: true)
+        let mean = Operation.mean(axes: axes, rank: input.shape.count)
         let average = try step(mean, reader, "mean", inputs: [input.name])
         let centered = try step(.binary(.subtract), reader, "centered", inputs: [input.name, average])
         let squares = try step(.multiply, reader, "squares", inputs: [centered, centered])
@@ -122,5 +139,12 @@ extension Translation {
             size: try reader.required(try reader.int("size"), "size"), alpha: try reader.float("alpha") ?? 1e-4,
             beta: try reader.float("beta") ?? 0.75, bias: try reader.float("bias") ?? 1)
         try emit(onImage: operation, of: try operand(0, reader), reader)
+    }
+}
+
+extension Operation {
+    /// The mean over axes, which stay with size 1; of images it is GlobalAveragePool.
+    fileprivate static func mean(axes: [Int], rank: Int) -> Operation {
+        rank == 4 && axes == [2, 3] ? .globalAveragePool : .reduce(.mean, axes: axes, keepsDimensions: true)
     }
 }

@@ -51,6 +51,7 @@ extension Translation {
     private mutating func dequantizeIntegers(_ reader: NodeReader) throws(GraphError) {
         let input = try operand(0, reader)
         let scale = try reader.required(try floatsInput(1, "scale", reader), "scale")
+        guard scale.values.allSatisfy(\.isFinite) else { throw reader.fail("scale \(scale.values): finite numbers expected") }
         let zero = try constantInput(2, "zero point", reader)
         guard zero == nil || zero?.shape == scale.shape else {
             throw reader.fail("zero point of shape \(zero?.shape ?? []), scale of shape \(scale.shape); equal ones expected")

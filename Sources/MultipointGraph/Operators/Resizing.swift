@@ -56,7 +56,9 @@ extension Translation {
         case "half_pixel": break
         case "half_pixel_symmetric" where reader.version >= 19: resizing.coordinates = .halfPixelSymmetric
         case "pytorch_half_pixel": resizing.coordinates = .pytorchHalfPixel
-        case "align_corners": resizing.coordinates = .alignCorners
+        case "align_corners":
+            resizing.coordinates = .alignCorners
+            try checkCorners(resizing, reader)
         case "asymmetric": resizing.coordinates = .asymmetric
         case "tf_half_pixel_for_nn" where reader.version == 11: return try resizeHalfPixelForNearest(resizing, reader)
         case "tf_crop_and_resize": return try cropAndResize(resizing, axes, reader)
@@ -64,6 +66,16 @@ extension Translation {
         }
         resizing.axes = resizing.axes.filter { $0.size != $0.resized || $0.scale != 1 }
         try emit(resizing, of: input.name, reader)
+    }
+
+    /// Whether the corners of a size that is no whole number are those of its whole part is not agreed: ONNX Runtime says yes, ONNX's
+    /// own examples no.
+    private func checkCorners(_ resizing: Resizing, _ reader: NodeReader) throws(GraphError) {
+        guard try floatsInput(2, "scales", reader)?.values.isEmpty == false else { return }
+        for axis in resizing.axes where abs(Float(axis.size) * axis.scale - Float(axis.resized)) > 1e-3 {
+            throw reader.unsupported(
+                "align_corners with scale \(axis.scale) of \(axis.size) elements along axis \(axis.index): a scale that gives a whole size expected")
+        }
     }
 
     private func resizeMode(_ reader: NodeReader) throws(GraphError) -> Resize.Mode {

@@ -87,8 +87,8 @@ struct Translation {
                 kind: .unsupported)
         }
         let reader = NodeReader(node: node, version: version)
-        // Split is the one operator here whose outputs are all alike.
-        for output in node.outputs.dropFirst() where node.operatorType != "Split" && useCounts[output] != nil && !output.isEmpty {
+        let hasMoreOutputs = node.operatorType == "Split" || node.operatorType == "LayerNormalization"
+        for output in node.outputs.dropFirst() where !hasMoreOutputs && useCounts[output] != nil && !output.isEmpty {
             throw reader.unsupported("its output `\(output)` is used; only the first output is supported")
         }
         if let layer = node.layer { try filedLayer(reader, layer) } else { try translate(reader) }

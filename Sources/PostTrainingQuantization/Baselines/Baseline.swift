@@ -6,9 +6,9 @@ enum Baseline {
     case nearest(NearestRounding)
     case subset(bits: Int)
 
-    /// The moment and the product measure the output error.
+    /// The moment (nil is the identity) and the product measure the output error.
     func pack(
-        _ layer: Layer, _ moment: SecondMoment, _ multiply: @escaping MatrixMultiply, threads: Int
+        _ layer: Layer, _ moment: SecondMoment?, _ multiply: @escaping MatrixMultiply, threads: Int
     ) throws(QuantizationError) -> Packing {
         guard case .float(let weights) = layer.weights else { throw QuantizationError("it is packed already") }
         switch self {

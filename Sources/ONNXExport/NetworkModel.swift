@@ -1,0 +1,71 @@
+import MultipointGraph
+import ONNXMessages
+
+/// A packed network as an ONNX model with one node, `multipoint.Network`, that has the network's inputs and outputs.
+/// - Parameters:
+///   - file: the packed file that has the network.
+///   - producer, version: what the model says it was made by.
+/// - Returns: the ONNX file's bytes.
+public func networkModel(
+    of network: Network, file: PackedConstant, producer: String, version: String
+) throws(ONNXExportError) -> [UInt8] {
+    let name = network.name.isEmpty ? "network" : network.name
+    let constant = file.name(besides: Set((network.inputs + network.outputs).map(\.name)))
+    var node = Onnx_NodeProto()
+    node.name = name
+    node.opType = "Network"
+    node.domain = multipointDomain
+    node.input = [constant] + network.inputs.map(\.name)
+    node.output = network.outputs.map(\.name)
+    var graph = Onnx_GraphProto(network, file.initializer(named: constant))
+    graph.node = [node]
+    return try Onnx_ModelProto(graph, producer: producer, version: version).encoded()
+}
+
+/// A packed network node by node: its layers as `multipoint.Conv` and `multipoint.Gemm`, everything else as ONNX's operators.
+/// The parameters are those of `networkModel`.
+public func layerModel(
+    of network: Network, file: PackedConstant, producer: String, version: String
+) throws(ONNXExportError) -> [UInt8] {
+    let definition = network.definition()
+    let values = network.inputs.map(\.name) + definition.nodes.flatMap(\.outputs) + definition.initializers.keys
+    let constant = file.name(besides: Set(values))
+    var graph = Onnx_GraphProto(network, file.initializer(named: constant))
+    for node in definition.nodes {
+        guard let name = node.layer else {
+            graph.node.append(Onnx_NodeProto(node))
+            continue
+        }
+        guard let layer = network.layers[name], let input = node.inputs.first, let output = node.outputs.first else {
+            throw ONNXExportError("node `\(node.name)`: there is no layer `\(name)`")
+        }
+        graph.node.append(Onnx_NodeProto(layer, input: input, output: output, file: constant))
+    }
+    graph.initializer += definition.initializers.sorted { $0.key < $1.key }.map { Onnx_TensorProto($1, named: $0) }
+    return try Onnx_ModelProto(graph, producer: producer, version: version).encoded()
+}
+
+extension Onnx_GraphProto {
+    /// Without nodes.
+    fileprivate init(_ network: Network, _ file: Onnx_TensorProto) {
+        self.init()
+        name = network.name.isEmpty ? "network" : network.name
+        input = network.inputs.map { Onnx_ValueInfoProto($0) }
+        output = network.outputsWithShapes.map { Onnx_ValueInfoProto($0) }
+        initializer = [file]
+    }
+}
+
+extension Network {
+    /// What an output's declaration leaves open is inferred: what differs for a batch of two is the batch.
+    fileprivate var outputsWithShapes: [ValueInfo] {
+        guard let one = try? shapes(batch: 1), let two = try? shapes(batch: 2) else { return outputs }
+        return outputs.map { output in
+            guard let shape = one[output.name], let other = two[output.name], shape.count == other.count else { return output }
+            let dimensions = zip(shape, other).map { size, next -> ValueInfo.Dimension in
+                size == next ? .fixed(size) : (size, next) == (1, 2) ? .batch : .fixed(0)
+            }
+            return ValueInfo(name: output.name, shape: dimensions)
+        }
+    }
+}
