@@ -86,7 +86,8 @@ void make_repository() {
     mkdir((folder + "/1").c_str(), 0700);
     const byte_string file = sample_network();
     FILE *stream = std::fopen((folder + "/1/model.multipoint").c_str(), "wb");
-    if (stream == nullptr || std::fwrite(file.bytes, 1, file.count, stream) != file.count || std::fclose(stream) != 0) std::exit(EXIT_FAILURE);
+    if (stream == nullptr || std::fwrite(file.bytes, 1, file.count, stream) != file.count || std::fclose(stream) != 0)
+        std::exit(EXIT_FAILURE);
     byte_string_free(file);
 }
 
@@ -219,16 +220,29 @@ void test_wrong_requests() {
         {[](auto &r) { r.inputs.push_back(r.inputs[0]); }, "input `x` is given twice"},
         {[](auto &r) { r.inputs[0].name = "image"; }, "input `image`: the network has no such input"},
         {[](auto &r) { r.inputs[0].type = TRITONSERVER_TYPE_INT32; }, "input `x`: data type FP32 is expected, found OTHER"},
-        {[](auto &r) { r.inputs[0].shape = {1, 2, 2}; }, "input `x`: shape [-1, 2, 2, 2] is expected (-1: the batch), found [1, 2, 2]"},
+        {[](auto &r) { r.inputs[0].shape = {1, 2, 2}; },
+         "input `x`: shape [-1, 2, 2, 2] is expected (-1: the batch), found [1, 2, 2]"},
         {[](auto &r) { r.inputs[0].shape = {}; }, "found []"},
         {[](auto &r) { r.inputs[0].shape = {1, 2, 4, 1}; }, "found [1, 2, 4, 1]"},
         {[](auto &r) { r.inputs[0].shape = {-1, 2, 2, 2}; }, "a batch of 1 to 4 is expected, found shape [-1, 2, 2, 2]"},
         {[](auto &r) { r.inputs[0].shape = {5, 2, 2, 2}; }, "a batch of 1 to 4 is expected, found shape [5, 2, 2, 2]"},
         {[](auto &r) { r.inputs[0].shape = {INT64_MAX, 2, 2, 2}; }, "a batch of 1 to 4 is expected"},
         {[](auto &r) { r.inputs[0].pieces[0].pop_back(); }, "input `x`: 32 bytes are expected for shape [1, 2, 2, 2], found 31"},
-        {[](auto &r) { r.inputs[0].pieces = {images(2)}; r.inputs[0].byte_size = 32; }, "32 bytes are expected in its buffers, found other sizes"},
-        {[](auto &r) { r.inputs[0].pieces = {images(1).substr(4)}; r.inputs[0].byte_size = 32; }, "32 bytes are expected in its buffers"},
-        {[](auto &r) { r.inputs[0].pieces = {}; r.inputs[0].byte_size = 32; }, "32 bytes are expected in its buffers"},
+        {[](auto &r) {
+             r.inputs[0].pieces = {images(2)};
+             r.inputs[0].byte_size = 32;
+         },
+         "32 bytes are expected in its buffers, found other sizes"},
+        {[](auto &r) {
+             r.inputs[0].pieces = {images(1).substr(4)};
+             r.inputs[0].byte_size = 32;
+         },
+         "32 bytes are expected in its buffers"},
+        {[](auto &r) {
+             r.inputs[0].pieces = {};
+             r.inputs[0].byte_size = 32;
+         },
+         "32 bytes are expected in its buffers"},
         {[](auto &r) { r.inputs[0].memory = TRITONSERVER_MEMORY_GPU; }, "input `x`: its bytes are expected in the CPU's memory"},
         {[](auto &r) { r.wanted = {"scores"}; }, "output `scores`: the network has no such output"},
         {[](auto &r) { r.output_memory = TRITONSERVER_MEMORY_GPU; }, "output `y`: memory of the CPU is expected"},
@@ -267,16 +281,20 @@ void test_refusals() {
         life.end();
     };
     const auto as_it_is = [](Life &) {};
-    refused("{}", "1.19 or a later minor version is expected, the server has 1.18", [](Life &life) { life.server_backend.minor = 18; });
+    refused("{}", "1.19 or a later minor version is expected, the server has 1.18",
+            [](Life &life) { life.server_backend.minor = 18; });
     refused("{}", "the server has 2.19", [](Life &life) { life.server_backend.major = 2; });
-    refused("{}", "KIND_CPU is expected, found KIND_GPU", [](Life &life) { life.instance.kind = TRITONSERVER_INSTANCEGROUPKIND_GPU; });
+    refused("{}", "KIND_CPU is expected, found KIND_GPU",
+            [](Life &life) { life.instance.kind = TRITONSERVER_INSTANCEGROUPKIND_GPU; });
     refused("{}", "nowhere/1/model.multipoint", [](Life &life) { life.model.folder = "/nowhere"; });
     refused("{", "the server's JSON cannot be read", as_it_is);
     refused("[]", "the server's JSON cannot be read", as_it_is);
     refused("\xff", "the server's JSON cannot be read", as_it_is);
     refused("{}", "needs it, and the configuration does not have it", [](Life &life) { life.model.completes = false; });
-    refused(R"({"input":[{"name":"x","data_type":"TYPE_FP32","dims":"many"}]})", "a list of numbers is expected, found \"many\"", as_it_is);
-    refused(R"({"input":[{"name":"x","data_type":"TYPE_FP32","dims":[1.5]}]})", "a list of numbers is expected, found [1.5]", as_it_is);
+    refused(R"({"input":[{"name":"x","data_type":"TYPE_FP32","dims":"many"}]})", "a list of numbers is expected, found \"many\"",
+            as_it_is);
+    refused(R"({"input":[{"name":"x","data_type":"TYPE_FP32","dims":[1.5]}]})", "a list of numbers is expected, found [1.5]",
+            as_it_is);
     refused(R"({"input":[7]})", "input ``: the network has no such input", as_it_is);
     refused(R"({"parameters":{"threads":7}})", "parameter `threads`", as_it_is);
     refused("{}", "default-max-batch-size: a whole number is expected, found \"x\"",
