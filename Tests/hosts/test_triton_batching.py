@@ -6,11 +6,10 @@ import threading
 
 import numpy as np
 import pytest
-import tritonclient.grpc
 from tritonclient.utils import InferenceServerException
 
 from clients import client_of, tensor
-from triton import Repository, Triton
+from triton import Triton
 
 CLIENTS, REQUESTS = 8, 250
 
