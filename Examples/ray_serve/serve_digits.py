@@ -6,7 +6,8 @@
 
     curl localhost:8000/digits -d '{"image": [[[0, 0, 0.3, ...], ...]]}'
 
-A request holds the network's inputs by name, one sample each; the answer holds the outputs. Ray Serve gathers requests into batches.
+A request holds the network's inputs by name, one sample each; the answer holds the outputs. Ray Serve gathers requests into
+batches.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Sends held-out digits to a Triton server and prints how many it gets right.
 
-    python client.py ../digits/heldout_images.npy ../digits/heldout_labels.npy [localhost:8000]
+python client.py ../digits/heldout_images.npy ../digits/heldout_labels.npy [localhost:8000]
 """
 
 from __future__ import annotations

@@ -39,17 +39,19 @@ TRITONSERVER_Error *TRITONBACKEND_Initialize(TRITONBACKEND_Backend *) {
         std::uint32_t major = 0, minor = 0;
         check(TRITONBACKEND_ApiVersion(&major, &minor));
         if (major == TRITONBACKEND_API_VERSION_MAJOR && minor >= TRITONBACKEND_API_VERSION_MINOR) return;
-        throw Failure(TRITONSERVER_ERROR_UNSUPPORTED,
-                      "multipoint: TRITONBACKEND API " + std::to_string(TRITONBACKEND_API_VERSION_MAJOR) + "." +
-                          std::to_string(TRITONBACKEND_API_VERSION_MINOR) + " or a later minor version is expected, the server has " +
-                          std::to_string(major) + "." + std::to_string(minor));
+        throw Failure(TRITONSERVER_ERROR_UNSUPPORTED, "multipoint: TRITONBACKEND API " +
+                                                          std::to_string(TRITONBACKEND_API_VERSION_MAJOR) + "." +
+                                                          std::to_string(TRITONBACKEND_API_VERSION_MINOR) +
+                                                          " or a later minor version is expected, the server has " +
+                                                          std::to_string(major) + "." + std::to_string(minor));
     });
 }
 
 TRITONSERVER_Error *TRITONBACKEND_GetBackendAttribute(TRITONBACKEND_Backend *, TRITONBACKEND_BackendAttribute *attributes) {
     // Where the configuration does not say: on CPUs, even if the server sees a GPU.
     return guarded([&] {
-        check(TRITONBACKEND_BackendAttributeAddPreferredInstanceGroup(attributes, TRITONSERVER_INSTANCEGROUPKIND_CPU, 0, nullptr, 0));
+        check(
+            TRITONBACKEND_BackendAttributeAddPreferredInstanceGroup(attributes, TRITONSERVER_INSTANCEGROUPKIND_CPU, 0, nullptr, 0));
     });
 }
 

@@ -156,8 +156,8 @@ void check_shape(const Json &entry, const Value &value, bool batched, const std:
         wider = wider || (expected[axis] >= 0 && found[axis] == -1);
     }
     if (!same) {
-        refuse(what + ": dims " + text(expected) + " are expected" + (batched ? ", without the batch, " : " ") + "as in the packed file, found " +
-               text(found));
+        refuse(what + ": dims " + text(expected) + " are expected" + (batched ? ", without the batch, " : " ") +
+               "as in the packed file, found " + text(found));
     }
     if (wider) {
         const auto message = what + ": dims " + text(found) + " are wider than the network's " + text(expected) +
@@ -207,7 +207,8 @@ void warn_of_unknown_parameters(const Json &configuration) {
     if (parameters == nullptr) return;
     for (const auto &entry : *parameters) {
         if (entry.key == "threads" || entry.key == "maximum_batch") continue;
-        const auto message = "parameter `" + entry.key + "` is not known and has no effect; there are `threads` and `maximum_batch`";
+        const auto message =
+            "parameter `" + entry.key + "` is not known and has no effect; there are `threads` and `maximum_batch`";
         log(TRITONSERVER_LOG_WARN, message.c_str());
     }
 }

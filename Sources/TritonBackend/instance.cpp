@@ -142,7 +142,8 @@ void Instance::make_outputs() noexcept {
             request->fail();
         }
     }
-    group_.erase(std::remove_if(group_.begin(), group_.end(), [](const Request *request) { return !request->is_open(); }), group_.end());
+    group_.erase(std::remove_if(group_.begin(), group_.end(), [](const Request *request) { return !request->is_open(); }),
+                 group_.end());
 }
 
 /// Points the tensors at the server's memory where a single request's bytes lie in one block, else at our own.

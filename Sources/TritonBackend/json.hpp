@@ -1,5 +1,5 @@
-// JSON as plain values. Reading is nlohmann/json's; its own values are not used, because their destructor allocates memory and so ends
-// the process where there is none.
+// JSON as plain values. Reading is nlohmann/json's; its own values are not used, because their destructor allocates memory and so
+// ends the process where there is none.
 #pragma once
 
 #include <cstdint>

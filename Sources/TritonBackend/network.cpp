@@ -36,7 +36,9 @@ std::vector<Value> values(const multipoint_model *model, std::size_t count, Valu
     return values;
 }
 
-std::ptrdiff_t batch_axes(const Value &value) { return std::count_if(value.shape.begin(), value.shape.end(), [](auto n) { return n < 0; }); }
+std::ptrdiff_t batch_axes(const Value &value) {
+    return std::count_if(value.shape.begin(), value.shape.end(), [](auto n) { return n < 0; });
+}
 
 bool has_batch_in_front(const Value &value) { return batch_axes(value) == 1 && value.shape.front() < 0; }
 

@@ -77,19 +77,20 @@ void Request::read_shape(const Value &value, const std::int64_t *shape, std::siz
     bool same = rank == value.shape.size();
     for (std::size_t axis = 0; same && axis < rank; ++axis) same = value.has_batch_axis(axis) || shape[axis] == value.shape[axis];
     if (!same) {
-        refuse(quoted("input", value.name) + ": shape " + text(value.shape) + " is expected (-1: the batch), found " + text(shape, rank));
+        refuse(quoted("input", value.name) + ": shape " + text(value.shape) + " is expected (-1: the batch), found " +
+               text(shape, rank));
     }
     for (std::size_t axis = 0; axis < rank; ++axis) {
         if (!value.has_batch_axis(axis)) continue;
         if (batch_ == 0) {
             if (shape[axis] < 1 || shape[axis] > maximum_batch) {
-                refuse(quoted("input", value.name) + ": a batch of 1 to " + std::to_string(maximum_batch) + " is expected, found shape " +
-                       text(shape, rank));
+                refuse(quoted("input", value.name) + ": a batch of 1 to " + std::to_string(maximum_batch) +
+                       " is expected, found shape " + text(shape, rank));
             }
             batch_ = shape[axis];
         } else if (shape[axis] != batch_) {
-            refuse(quoted("input", value.name) + ": a batch of " + std::to_string(batch_) + " is expected, as before it, found shape " +
-                   text(shape, rank));
+            refuse(quoted("input", value.name) + ": a batch of " + std::to_string(batch_) +
+                   " is expected, as before it, found shape " + text(shape, rank));
         }
     }
 }
@@ -106,7 +107,8 @@ void Request::read_pieces(TRITONBACKEND_Input *input, const Value &value, std::u
         check(TRITONBACKEND_InputBuffer(input, index, &bytes, &size, &memory, &device));
         if (size == 0) continue;
         if (memory == TRITONSERVER_MEMORY_GPU || bytes == nullptr) {
-            throw Failure(TRITONSERVER_ERROR_UNSUPPORTED, quoted("input", value.name) + ": its bytes are expected in the CPU's memory");
+            throw Failure(TRITONSERVER_ERROR_UNSUPPORTED,
+                          quoted("input", value.name) + ": its bytes are expected in the CPU's memory");
         }
         if (size > rest) break;
         rest -= size;
@@ -115,7 +117,8 @@ void Request::read_pieces(TRITONBACKEND_Input *input, const Value &value, std::u
     std::size_t sum = 0;
     for (const auto &piece : pieces) sum += piece.count;
     if (rest != 0 || sum != expected) {
-        refuse(quoted("input", value.name) + ": " + std::to_string(expected) + " bytes are expected in its buffers, found other sizes");
+        refuse(quoted("input", value.name) + ": " + std::to_string(expected) +
+               " bytes are expected in its buffers, found other sizes");
     }
 }
 

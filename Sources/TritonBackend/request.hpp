@@ -22,8 +22,8 @@ public:
     /// that could be answered, and only release() is left to do.
     bool begin(TRITONBACKEND_Request *request) noexcept;
 
-    /// Finds the inputs and outputs, and checks number, names, dtypes, shapes, batch and bytes. Throws a Failure in the words of the
-    /// request. `maximum_batch` is the largest that may run.
+    /// Finds the inputs and outputs, and checks number, names, dtypes, shapes, batch and bytes. Throws a Failure in the words of
+    /// the request. `maximum_batch` is the largest that may run.
     void read(const Network &network, std::int64_t maximum_batch);
 
     /// Asks the server for the memory of the outputs that the client wants. After read().

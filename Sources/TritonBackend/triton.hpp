@@ -43,11 +43,7 @@ enum TRITONSERVER_DataType {
 /// "FP32" and the like; static.
 const char *TRITONSERVER_DataTypeString(TRITONSERVER_DataType type);
 
-enum TRITONSERVER_MemoryType {
-    TRITONSERVER_MEMORY_CPU = 0,
-    TRITONSERVER_MEMORY_CPU_PINNED = 1,
-    TRITONSERVER_MEMORY_GPU = 2
-};
+enum TRITONSERVER_MemoryType { TRITONSERVER_MEMORY_CPU = 0, TRITONSERVER_MEMORY_CPU_PINNED = 1, TRITONSERVER_MEMORY_GPU = 2 };
 
 enum TRITONSERVER_InstanceGroupKind {
     TRITONSERVER_INSTANCEGROUPKIND_AUTO = 0,
@@ -177,8 +173,7 @@ MULTIPOINT_TRITON_EXPORT TRITONSERVER_Error *TRITONBACKEND_ModelFinalize(TRITONB
 MULTIPOINT_TRITON_EXPORT TRITONSERVER_Error *TRITONBACKEND_ModelInstanceInitialize(TRITONBACKEND_ModelInstance *instance);
 MULTIPOINT_TRITON_EXPORT TRITONSERVER_Error *TRITONBACKEND_ModelInstanceFinalize(TRITONBACKEND_ModelInstance *instance);
 /// After success the requests are the backend's to answer and to release; after an error they are the server's.
-MULTIPOINT_TRITON_EXPORT TRITONSERVER_Error *TRITONBACKEND_ModelInstanceExecute(TRITONBACKEND_ModelInstance *instance,
-                                                                                TRITONBACKEND_Request **requests,
-                                                                                uint32_t request_count);
+MULTIPOINT_TRITON_EXPORT TRITONSERVER_Error *
+TRITONBACKEND_ModelInstanceExecute(TRITONBACKEND_ModelInstance *instance, TRITONBACKEND_Request **requests, uint32_t request_count);
 
 } // extern "C"

@@ -170,7 +170,10 @@ def measure(network: str, options: argparse.Namespace) -> dict:
         batches = {model: mean_batch(server, model) for model in CONTESTANTS}
     return {
         "network": network,
-        **{model: {"best": max(found), "median": statistics.median(found), "mean batch": batches[model]} for model, found in rates.items()},
+        **{
+            model: {"best": max(found), "median": statistics.median(found), "mean batch": batches[model]}
+            for model, found in rates.items()
+        },
         "ratio": max(rates["multipoint"]) / max(rates["onnxruntime"]),
     }
 
@@ -198,7 +201,9 @@ def main() -> None:
     print("requests per second, best (median) of the rounds; mean batch that the server gathered")
     print(f"{'network':<16}" + "".join(f"{title:>36}" for title in CONTESTANTS.values()) + f"{'ratio':>8}")
     for result in results:
-        cells = (f"{found['best']:.1f} ({found['median']:.1f}); {found['mean batch']:.1f}" for found in (result[m] for m in CONTESTANTS))
+        cells = (
+            f"{found['best']:.1f} ({found['median']:.1f}); {found['mean batch']:.1f}" for found in (result[m] for m in CONTESTANTS)
+        )
         print(f"{result['network']:<16}" + "".join(f"{cell:>36}" for cell in cells) + f"{result['ratio']:8.2f}")
 
 

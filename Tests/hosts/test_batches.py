@@ -49,6 +49,7 @@ def test_those_that_wait_share_a_run(images, logits, packed_digits):
 
 def test_a_run_that_fails(images):
     """Everyone of the batch hears of it, and the next request is answered."""
+
     class Failing:
         calls = 0
 

@@ -15,6 +15,7 @@ from clients import PROTOCOLS, client_of, tensor, wanted
 from conftest import REPOSITORY
 from triton import Repository, Triton
 
+
 @pytest.fixture(params=PROTOCOLS)
 def protocol(request: pytest.FixtureRequest) -> str:
     return request.param

@@ -6,11 +6,10 @@ import threading
 
 import numpy as np
 import pytest
-import tritonclient.grpc
 from tritonclient.utils import InferenceServerException
 
 from clients import client_of, tensor
-from triton import Repository, Triton
+from triton import Triton
 
 CLIENTS, REQUESTS = 8, 250
 
@@ -46,7 +45,9 @@ def test_two_thousand_requests_of_eight_clients(repository, tmp_path, packed_dig
         parameters { key: "threads" value { string_value: "1" } }"""
     repository.add("digits", packed_digits, config)
     with Triton(repository, tmp_path / "log") as server:
-        callers = [Caller(server, protocol, images, logits, seed) for seed, protocol in enumerate(["http", "grpc"] * (CLIENTS // 2))]
+        callers = [
+            Caller(server, protocol, images, logits, seed) for seed, protocol in enumerate(["http", "grpc"] * (CLIENTS // 2))
+        ]
         for caller in callers:
             caller.start()
         for caller in callers:
@@ -64,7 +65,9 @@ def test_two_thousand_requests_of_eight_clients(repository, tmp_path, packed_dig
         sizes = {entry["batch_size"]: entry["compute_infer"]["count"] for entry in statistics["batch_stats"]}
         assert max(sizes) > 3 and max(sizes) <= 16
         assert sum(size * count for size, count in sizes.items()) == statistics["inference_count"]
-        assert all(statistics["inference_stats"][part]["ns"] > 0 for part in ("queue", "compute_input", "compute_infer", "compute_output"))
+        assert all(
+            statistics["inference_stats"][part]["ns"] > 0 for part in ("queue", "compute_input", "compute_infer", "compute_output")
+        )
         # Two instances, one file read.
         assert server.output().count("8 layers, batches up to 16") == 1
         assert server.stop() == 0, server.output()

@@ -1,4 +1,4 @@
-"""What a configuration leaves out is completed from the packed file; what it says is checked against it, in the operator's words."""
+"""What a configuration leaves out is completed from the packed file; what it says is checked, in the operator's words."""
 
 from __future__ import annotations
 
@@ -82,11 +82,17 @@ def server(tmp_path_factory, packed_digits, packed_branches):
     repository.add("nothing_given", packed_branches, "")
     repository.add("batch_parameter", packed_branches, parameter("maximum_batch", "24"))
     repository.add("batch_of_one", packed_branches, "max_batch_size: 1")
-    repository.add("own_scheduling", packed_branches, "max_batch_size: 8\nsequence_batching { max_sequence_idle_microseconds: 1000 }")
+    repository.add(
+        "own_scheduling", packed_branches, "max_batch_size: 8\nsequence_batching { max_sequence_idle_microseconds: 1000 }"
+    )
     repository.add("one_output", packed_branches, 'output [ { name: "average" } ]\ninput [ { name: "right" } ]')
     repository.add("no_batching", packed_digits, IMAGE.replace("1, 8, 8", "-1, 1, 8, 8") + LOGITS.replace("10", "-1, 10"))
     repository.add("batch_of_three", packed_digits, IMAGE.replace("1, 8, 8", "3, 1, 8, 8") + LOGITS.replace("10", "3, 10"))
-    repository.add("flat", packed_digits, "max_batch_size: 4\n" + IMAGE.replace("dims: [ 1, 8, 8 ]", "dims: [ 64 ] reshape { shape: [ 1, 8, 8 ] }"))
+    repository.add(
+        "flat",
+        packed_digits,
+        "max_batch_size: 4\n" + IMAGE.replace("dims: [ 1, 8, 8 ]", "dims: [ 64 ] reshape { shape: [ 1, 8, 8 ] }"),
+    )
     repository.add("fixed_batch", two_branches(2), "")
     repository.add("other_name", packed_digits, 'default_model_filename: "digits-4bit.multipoint"', file="digits-4bit.multipoint")
     repository.add("unknown_parameter", packed_digits, parameter("thread", "2"))
@@ -121,7 +127,11 @@ def test_contradictions(server, name):
         ("no_packed_file", "no_packed_file/1/model.multipoint"),
         ("cut_short", "cut_short/1/model.multipoint"),
         ("weights_only", "the packed file holds weights only"),
-        ("fixed_batch_batched", "max_batch_size: 0 is expected, because the network's batch is fixed or not in front (input `left` is [2, 2, 4, 5]), found 2"),
+        (
+            "fixed_batch_batched",
+            "max_batch_size: 0 is expected, because the network's batch is fixed or not in front "
+            "(input `left` is [2, 2, 4, 5]), found 2",
+        ),
         ("fixed_batch_parameter", "parameter `maximum_batch`: the network's batch is fixed, found 4"),
     ],
 )  # fmt: skip
@@ -213,7 +223,11 @@ def test_versions(server, rng):
 def test_configuration_in_the_load_request(server):
     """A configuration that comes with the request to load is checked like a file. (Of a model that is not loaded: this server
     keeps count of a model whose reload failed, whatever its backend, and does not end.)"""
-    config = {"backend": "multipoint", "max_batch_size": 2, "input": [{"name": "pixels", "data_type": "TYPE_FP32", "dims": [1, 8, 8]}]}
+    config = {
+        "backend": "multipoint",
+        "max_batch_size": 2,
+        "input": [{"name": "pixels", "data_type": "TYPE_FP32", "dims": [1, 8, 8]}],
+    }
     status, body = server.post("/v2/repository/models/not_loaded/load", {"parameters": {"config": json.dumps(config)}})
     assert status == 400 and "input `pixels`: the network has no such input; it has `image`" in body, body
 

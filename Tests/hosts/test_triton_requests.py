@@ -61,7 +61,7 @@ LEFT, RIGHT = ("left", zeros(2, 2, 4, 5)), ("right", zeros(2, 2, 4, 5))
     [
         ([LEFT], "input `right` is missing in the request"),
         ([RIGHT], "input `left` is missing in the request"),
-        ([LEFT, ("right", zeros(2, 2, 5, 4))], "input `right`: shape [-1, 2, 4, 5] is expected (-1: the batch), found [2, 2, 5, 4]"),
+        ([LEFT, ("right", zeros(2, 2, 5, 4))], "shape [-1, 2, 4, 5] is expected (-1: the batch), found [2, 2, 5, 4]"),
         ([LEFT, ("right", zeros(1, 2, 4, 5))], "input `right`: a batch of 2 is expected, as before it, found shape [1, 2, 4, 5]"),
         ([("left", zeros(4, 2, 4, 5)), ("right", zeros(4, 2, 4, 5))], "a batch of 1 to 3 is expected, found shape [4, 2, 4, 5]"),
         ([("left", zeros(0, 2, 4, 5)), ("right", zeros(0, 2, 4, 5))], "a batch of 1 to 3 is expected, found shape [0, 2, 4, 5]"),

@@ -52,27 +52,29 @@ static multipoint_status library_call(const char *name, Arguments... arguments) 
     return reinterpret_cast<Function *>(dlsym(RTLD_NEXT, name))(arguments...);
 }
 
-extern "C" multipoint_status multipoint_model_open(const char *path, const multipoint_model_options *options, multipoint_model **model) {
+extern "C" multipoint_status multipoint_model_open(const char *path, const multipoint_model_options *options,
+                                                   multipoint_model **model) {
     return library_call<decltype(multipoint_model_open)>("multipoint_model_open", path, options, model);
 }
 extern "C" multipoint_status multipoint_session_create(const multipoint_model *model, const multipoint_session_options *options,
                                                        multipoint_session **session) {
     return library_call<decltype(multipoint_session_create)>("multipoint_session_create", model, options, session);
 }
-extern "C" multipoint_status multipoint_session_run(multipoint_session *session, const multipoint_tensor *inputs, size_t input_count,
-                                                    const multipoint_tensor *outputs, size_t output_count) {
-    return library_call<decltype(multipoint_session_run)>("multipoint_session_run", session, inputs, input_count, outputs, output_count);
+extern "C" multipoint_status multipoint_session_run(multipoint_session *session, const multipoint_tensor *inputs,
+                                                    size_t input_count, const multipoint_tensor *outputs, size_t output_count) {
+    return library_call<decltype(multipoint_session_run)>("multipoint_session_run", session, inputs, input_count, outputs,
+                                                          output_count);
 }
 
 // ---- The server's functions ----
 
 /// The start of every function that may fail.
-#define MAY_FAIL()                                                                                                                   \
-    const OwnAllocations own;                                                                                                        \
-    if (++server.calls == server.failing_call) {                                                                                     \
-        server.failed = __func__;                                                                                                    \
-        return TRITONSERVER_ErrorNew(TRITONSERVER_ERROR_INTERNAL, "the server was told to fail");                                    \
-    }                                                                                                                                \
+#define MAY_FAIL()                                                                                                                 \
+    const OwnAllocations own;                                                                                                      \
+    if (++server.calls == server.failing_call) {                                                                                   \
+        server.failed = __func__;                                                                                                  \
+        return TRITONSERVER_ErrorNew(TRITONSERVER_ERROR_INTERNAL, "the server was told to fail");                                  \
+    }                                                                                                                              \
     static_assert(true)
 
 extern "C" {
@@ -149,7 +151,8 @@ TRITONSERVER_Error *TRITONBACKEND_ModelVersion(TRITONBACKEND_Model *, uint64_t *
     *version = 1;
     return nullptr;
 }
-TRITONSERVER_Error *TRITONBACKEND_ModelRepository(TRITONBACKEND_Model *model, TRITONBACKEND_ArtifactType *type, const char **location) {
+TRITONSERVER_Error *TRITONBACKEND_ModelRepository(TRITONBACKEND_Model *model, TRITONBACKEND_ArtifactType *type,
+                                                  const char **location) {
     MAY_FAIL();
     *type = TRITONBACKEND_ARTIFACT_FILESYSTEM;
     *location = model->folder.c_str();
@@ -210,20 +213,21 @@ TRITONSERVER_Error *TRITONBACKEND_ModelInstanceSetState(TRITONBACKEND_ModelInsta
     instance->state = state;
     return nullptr;
 }
-TRITONSERVER_Error *TRITONBACKEND_ModelInstanceReportStatistics(TRITONBACKEND_ModelInstance *instance, TRITONBACKEND_Request *request,
-                                                                bool success, uint64_t start, uint64_t compute_start,
-                                                                uint64_t compute_end, uint64_t end) {
+TRITONSERVER_Error *TRITONBACKEND_ModelInstanceReportStatistics(TRITONBACKEND_ModelInstance *instance,
+                                                                TRITONBACKEND_Request *request, bool success, uint64_t start,
+                                                                uint64_t compute_start, uint64_t compute_end, uint64_t end) {
     MAY_FAIL();
     // Before the release, once, in order.
-    if (request->releases != 0 || request->reported || (success && !(start != 0 && start <= compute_start && compute_start <= compute_end && compute_end <= end))) {
+    if (request->releases != 0 || request->reported ||
+        (success && !(start != 0 && start <= compute_start && compute_start <= compute_end && compute_end <= end))) {
         std::abort();
     }
     request->reported = true;
     ++(success ? instance->successes : instance->failures);
     return nullptr;
 }
-TRITONSERVER_Error *TRITONBACKEND_ModelInstanceReportBatchStatistics(TRITONBACKEND_ModelInstance *instance, uint64_t batch_size, uint64_t,
-                                                                     uint64_t, uint64_t, uint64_t) {
+TRITONSERVER_Error *TRITONBACKEND_ModelInstanceReportBatchStatistics(TRITONBACKEND_ModelInstance *instance, uint64_t batch_size,
+                                                                     uint64_t, uint64_t, uint64_t, uint64_t) {
     MAY_FAIL();
     instance->batches.push_back(batch_size);
     return nullptr;

@@ -70,6 +70,8 @@ struct TRITONBACKEND_Request {
     std::vector<std::string> wanted{"y"};
     TRITONSERVER_MemoryType output_memory = TRITONSERVER_MEMORY_CPU;
     bool has_output_memory = true;
+    /// For the test, to know its images by.
+    int first = 0;
     // What became of it.
     int responses = 0, answers = 0, releases = 0;
     std::string error;

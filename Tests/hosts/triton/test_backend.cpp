@@ -86,7 +86,8 @@ void make_repository() {
     mkdir((folder + "/1").c_str(), 0700);
     const byte_string file = sample_network();
     FILE *stream = std::fopen((folder + "/1/model.multipoint").c_str(), "wb");
-    if (stream == nullptr || std::fwrite(file.bytes, 1, file.count, stream) != file.count || std::fclose(stream) != 0) std::exit(EXIT_FAILURE);
+    if (stream == nullptr || std::fwrite(file.bytes, 1, file.count, stream) != file.count || std::fclose(stream) != 0)
+        std::exit(EXIT_FAILURE);
     byte_string_free(file);
 }
 
@@ -102,31 +103,37 @@ std::string bytes_of(const float *numbers, std::size_t count) {
     return std::string(reinterpret_cast<const char *>(numbers), count * sizeof(float));
 }
 
-std::string images(int count) {
+/// Sample images and, so that none is taken for another, images of zeros in turns; the first is number `first`.
+std::string images(int count, int first = 0) {
+    static const float zeros[8] = {};
     std::string result;
-    for (int i = 0; i < count; ++i) result += bytes_of(sample_image, 8);
+    for (int i = first; i < first + count; ++i) result += bytes_of(i % 2 == 0 ? sample_image : zeros, 8);
     return result;
 }
 
-std::string results(int count) {
+/// What the network says to them. Of zeros: the convolution's biases 1 and 0 are the averages, and
+/// y = 0.75 * 1 + 0.25 * 0 = 0.75,  0.5 * (1 - 0) + 10 = 10.5
+std::string results(int count, int first) {
+    static const float result_of_zeros[2] = {0.75f, 10.5f};
     std::string result;
-    for (int i = 0; i < count; ++i) result += bytes_of(sample_result, 2);
+    for (int i = first; i < first + count; ++i) result += bytes_of(i % 2 == 0 ? sample_result : result_of_zeros, 2);
     return result;
 }
 
-TRITONBACKEND_Request request(int batch) {
+TRITONBACKEND_Request request(int batch, int first = 0) {
     TRITONBACKEND_Request result;
     TRITONBACKEND_Input input;
     input.shape = {batch, 2, 2, 2};
-    input.pieces = {images(batch)};
+    input.pieces = {images(batch, first)};
     result.inputs.push_back(input);
+    result.first = first;
     return result;
 }
 
 /// The same, its bytes in pieces of odd sizes, one of them empty.
-TRITONBACKEND_Request request_in_pieces(int batch) {
-    auto result = request(batch);
-    const auto all = images(batch);
+TRITONBACKEND_Request request_in_pieces(int batch, int first = 0) {
+    auto result = request(batch, first);
+    const auto all = images(batch, first);
     result.inputs[0].pieces = {all.substr(0, 3), "", all.substr(3, 10), all.substr(13)};
     return result;
 }
@@ -181,7 +188,7 @@ void check_answer(const TRITONBACKEND_Request &each, const std::string &error) {
         const auto batch = static_cast<int>(each.inputs[0].shape[0]);
         CHECK(each.error.empty());
         CHECK(each.results.size() == each.wanted.size());
-        for (const auto &[name, bytes] : each.results) CHECK(bytes == results(batch));
+        for (const auto &[name, bytes] : each.results) CHECK(bytes == results(batch, each.first));
     } else {
         CHECK(contains(each.error, error));
     }
@@ -193,13 +200,13 @@ void test_a_life() {
     server = ServerState();
     Life life;
     CHECK(life.begin());
-    std::vector<TRITONBACKEND_Request> requests{request(1), request_in_pieces(2), request(1)};
+    std::vector<TRITONBACKEND_Request> requests{request(1, 1), request_in_pieces(2), request(1, 1)};
     CHECK(life.execute(requests).empty());
     for (const auto &each : requests) check_answer(each, "");
     CHECK(life.instance.batches == std::vector<std::uint64_t>{4});
     CHECK(life.instance.successes == 3 && life.instance.failures == 0);
     // More than fit: two runs. One alone, in pieces and with nothing wanted.
-    std::vector<TRITONBACKEND_Request> many{request(3), request(2), request(2), request_in_pieces(4)};
+    std::vector<TRITONBACKEND_Request> many{request(3, 1), request(2), request(2, 1), request_in_pieces(4)};
     many[1].wanted.clear();
     CHECK(life.execute(many).empty());
     for (const auto &each : many) check_answer(each, "");
@@ -219,16 +226,29 @@ void test_wrong_requests() {
         {[](auto &r) { r.inputs.push_back(r.inputs[0]); }, "input `x` is given twice"},
         {[](auto &r) { r.inputs[0].name = "image"; }, "input `image`: the network has no such input"},
         {[](auto &r) { r.inputs[0].type = TRITONSERVER_TYPE_INT32; }, "input `x`: data type FP32 is expected, found OTHER"},
-        {[](auto &r) { r.inputs[0].shape = {1, 2, 2}; }, "input `x`: shape [-1, 2, 2, 2] is expected (-1: the batch), found [1, 2, 2]"},
+        {[](auto &r) { r.inputs[0].shape = {1, 2, 2}; },
+         "input `x`: shape [-1, 2, 2, 2] is expected (-1: the batch), found [1, 2, 2]"},
         {[](auto &r) { r.inputs[0].shape = {}; }, "found []"},
         {[](auto &r) { r.inputs[0].shape = {1, 2, 4, 1}; }, "found [1, 2, 4, 1]"},
         {[](auto &r) { r.inputs[0].shape = {-1, 2, 2, 2}; }, "a batch of 1 to 4 is expected, found shape [-1, 2, 2, 2]"},
         {[](auto &r) { r.inputs[0].shape = {5, 2, 2, 2}; }, "a batch of 1 to 4 is expected, found shape [5, 2, 2, 2]"},
         {[](auto &r) { r.inputs[0].shape = {INT64_MAX, 2, 2, 2}; }, "a batch of 1 to 4 is expected"},
         {[](auto &r) { r.inputs[0].pieces[0].pop_back(); }, "input `x`: 32 bytes are expected for shape [1, 2, 2, 2], found 31"},
-        {[](auto &r) { r.inputs[0].pieces = {images(2)}; r.inputs[0].byte_size = 32; }, "32 bytes are expected in its buffers, found other sizes"},
-        {[](auto &r) { r.inputs[0].pieces = {images(1).substr(4)}; r.inputs[0].byte_size = 32; }, "32 bytes are expected in its buffers"},
-        {[](auto &r) { r.inputs[0].pieces = {}; r.inputs[0].byte_size = 32; }, "32 bytes are expected in its buffers"},
+        {[](auto &r) {
+             r.inputs[0].pieces = {images(2)};
+             r.inputs[0].byte_size = 32;
+         },
+         "32 bytes are expected in its buffers, found other sizes"},
+        {[](auto &r) {
+             r.inputs[0].pieces = {images(1).substr(4)};
+             r.inputs[0].byte_size = 32;
+         },
+         "32 bytes are expected in its buffers"},
+        {[](auto &r) {
+             r.inputs[0].pieces = {};
+             r.inputs[0].byte_size = 32;
+         },
+         "32 bytes are expected in its buffers"},
         {[](auto &r) { r.inputs[0].memory = TRITONSERVER_MEMORY_GPU; }, "input `x`: its bytes are expected in the CPU's memory"},
         {[](auto &r) { r.wanted = {"scores"}; }, "output `scores`: the network has no such output"},
         {[](auto &r) { r.output_memory = TRITONSERVER_MEMORY_GPU; }, "output `y`: memory of the CPU is expected"},
@@ -238,7 +258,7 @@ void test_wrong_requests() {
     Life life;
     CHECK(life.begin());
     for (const auto &each : cases) {
-        std::vector<TRITONBACKEND_Request> requests{request(1), request(1), request_in_pieces(2)};
+        std::vector<TRITONBACKEND_Request> requests{request(1), request(1), request_in_pieces(2, 1)};
         each.spoil(requests[1]);
         life.instance.batches.clear();
         CHECK(life.execute(requests).empty());
@@ -267,16 +287,20 @@ void test_refusals() {
         life.end();
     };
     const auto as_it_is = [](Life &) {};
-    refused("{}", "1.19 or a later minor version is expected, the server has 1.18", [](Life &life) { life.server_backend.minor = 18; });
+    refused("{}", "1.19 or a later minor version is expected, the server has 1.18",
+            [](Life &life) { life.server_backend.minor = 18; });
     refused("{}", "the server has 2.19", [](Life &life) { life.server_backend.major = 2; });
-    refused("{}", "KIND_CPU is expected, found KIND_GPU", [](Life &life) { life.instance.kind = TRITONSERVER_INSTANCEGROUPKIND_GPU; });
+    refused("{}", "KIND_CPU is expected, found KIND_GPU",
+            [](Life &life) { life.instance.kind = TRITONSERVER_INSTANCEGROUPKIND_GPU; });
     refused("{}", "nowhere/1/model.multipoint", [](Life &life) { life.model.folder = "/nowhere"; });
     refused("{", "the server's JSON cannot be read", as_it_is);
     refused("[]", "the server's JSON cannot be read", as_it_is);
     refused("\xff", "the server's JSON cannot be read", as_it_is);
     refused("{}", "needs it, and the configuration does not have it", [](Life &life) { life.model.completes = false; });
-    refused(R"({"input":[{"name":"x","data_type":"TYPE_FP32","dims":"many"}]})", "a list of numbers is expected, found \"many\"", as_it_is);
-    refused(R"({"input":[{"name":"x","data_type":"TYPE_FP32","dims":[1.5]}]})", "a list of numbers is expected, found [1.5]", as_it_is);
+    refused(R"({"input":[{"name":"x","data_type":"TYPE_FP32","dims":"many"}]})", "a list of numbers is expected, found \"many\"",
+            as_it_is);
+    refused(R"({"input":[{"name":"x","data_type":"TYPE_FP32","dims":[1.5]}]})", "a list of numbers is expected, found [1.5]",
+            as_it_is);
     refused(R"({"input":[7]})", "input ``: the network has no such input", as_it_is);
     refused(R"({"parameters":{"threads":7}})", "parameter `threads`", as_it_is);
     refused("{}", "default-max-batch-size: a whole number is expected, found \"x\"",
@@ -297,7 +321,7 @@ void test_refusals() {
 /// One life with three requests, of which one is wrong, while something fails.
 void live_with_failure() {
     Life life;
-    std::vector<TRITONBACKEND_Request> requests{request(1), request(1), request_in_pieces(2)};
+    std::vector<TRITONBACKEND_Request> requests{request(1), request(1), request_in_pieces(2, 1)};
     requests[1].inputs[0].shape = {1, 1, 1, 8};
     std::string error;
     const bool alive = life.begin();
@@ -316,7 +340,7 @@ void live_with_failure() {
         CHECK(each.answers == each.responses || server.failed == "TRITONBACKEND_ResponseSend");
         if (each.answers == 1 && each.error.empty()) {
             CHECK(index != 1);
-            CHECK(each.results.size() == 1 && each.results.begin()->second == results(index == 0 ? 1 : 2));
+            CHECK(each.results.size() == 1 && each.results.begin()->second == results(index == 0 ? 1 : 2, each.first));
         }
     }
     check_nothing_is_left();
