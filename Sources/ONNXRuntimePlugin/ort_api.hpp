@@ -3,7 +3,7 @@
 // `OrtApi` is a table of function pointers that only ever grows at its end, so a slot's number is as fixed as a name. The numbers
 // are positions in `struct OrtApi` of include/onnxruntime/core/session/onnxruntime_c_api.h (https://github.com/microsoft/onnxruntime,
 // MIT License); C#'s NativeMethods.shared.cs of the same repository lists them without the comments. Layouts and enum values are
-// those of the same header, interface version 16.
+// those of the same header.
 #pragma once
 
 #include <cstddef>
@@ -27,8 +27,11 @@ struct ApiBase {
     const char *(*get_version_string)();
 };
 
-/// The version of the interface that this library asks for: the first whose kernels report errors as a status.
-constexpr uint32_t interface_version = 16;
+/// The version of the interface that this library asks for. 16 lets kernels report errors as a status, but its runtime calls the
+/// function that cannot as long as there is one.
+constexpr uint32_t interface_version = 17;
+/// The version of `CustomOp` below.
+constexpr uint32_t operator_version = 16;
 
 enum class ErrorCode : int { fail = 1, invalid_argument = 2 };
 

@@ -36,11 +36,11 @@ ort::Status *compute(void *kernel, ort::KernelContext *context) {
     return host::as_status(instance.api, [&] { instance.kernel->compute({instance.api, context}); });
 }
 
-/// What all operators have alike. The two functions that cannot report errors are for versions before 16; the runtime does not call
-/// them.
+/// What all operators have alike. The two functions that cannot report errors are for versions before 16; the runtime calls those of
+/// 16 instead, but wants all of them set.
 Operator operator_named(const char *name, Make make, int threads) {
     Operator op{};
-    op.version = ort::interface_version;
+    op.version = ort::operator_version;
     op.operator_name = name;
     op.make = make;
     op.threads = threads;
@@ -154,5 +154,5 @@ extern "C" __attribute__((visibility("default"))) ort::Status *RegisterCustomOps
     const ort::Api *oldest = base->get_api(1);
     if (oldest == nullptr) return nullptr;
     return oldest->call<ort::CreateStatus>(
-        ort::ErrorCode::fail, "multipoint: ONNX Runtime 1.16 or newer is needed");
+        ort::ErrorCode::fail, "multipoint: ONNX Runtime 1.17 or newer is needed");
 }
