@@ -1,3 +1,4 @@
+import ONNXMessages
 import MultipointGraph
 import Testing
 
