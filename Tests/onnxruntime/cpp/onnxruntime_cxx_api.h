@@ -73,7 +73,7 @@ inline void ThrowOnError(ort::Status *status) {
 template <class Release, class Object>
 class Owner {
 public:
-    explicit Owner(Object *object = nullptr) : object(object) {}
+    explicit Owner(Object *owned = nullptr) : object(owned) {}
     Owner(Owner &&other) noexcept : object(std::exchange(other.object, nullptr)) {}
     Owner &operator=(Owner &&other) noexcept {
         std::swap(object, other.object);
