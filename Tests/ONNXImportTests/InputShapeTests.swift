@@ -1,4 +1,5 @@
 import MultipointGraph
+import ONNXMessages
 import Testing
 
 @testable import ONNXImport
