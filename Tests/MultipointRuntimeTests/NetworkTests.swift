@@ -29,7 +29,7 @@ final class NetworkTests: XCTestCase {
             "quantize", "Conv", "Conv+Relu", "Conv+Clip", "Conv+LeakyRelu", "Conv+Sigmoid", "Conv+Add", "Conv+Add+Relu", "Gemm", "Concat",
             "MaxPool", "AveragePool", "GlobalAveragePool", "Slice", "Pad", "Relu", "requantize",
             "Conv+HardSigmoid", "Conv+HardSwish", "Conv+Swish", "Conv+Mish", "Conv+Gelu", "Conv+Elu", "Conv+Tanh", "Mul", "Sub", "PRelu", "Gather",
-            "Resize", "DepthToSpace", "SpaceToDepth", "Expand", "ReduceMax", "sum rows of Conv+Relu", "sum rows of Conv",
+            "Resize", "DepthToSpace", "Expand", "ReduceMax", "sum rows of Conv+Relu", "sum rows of Conv",
         ]
         XCTAssertTrue(expected.isSubset(of: fusions), "missing: \(expected.subtracting(fusions)); found: \(fusions)")
     }

@@ -1,5 +1,6 @@
 import ONNXMessages
 import MultipointGraph
+import ONNXMessages
 import Testing
 
 @testable import ONNXImport
