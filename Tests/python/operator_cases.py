@@ -8,7 +8,7 @@ operator, and exits with status 1 if one failed, or if other cases pass than `op
 `--update` rewrites that file. MULTIPOINT_COMMAND is the command, MULTIPOINT_LIBRARY the library.
 
 Of a case's inputs the first stays an input of the network and the others become initializers. Operators whose operands may all be
-computed are tried with each operand as the only input, and with all of them.
+computed are tried with each operand as the only input, and with all of them; those that compute shapes also on constants alone.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 import numpy as np
 import onnx
 import onnxruntime
-from onnx import numpy_helper
+from onnx import helper, numpy_helper
 from onnx.backend.test.loader import load_model_tests
 
 import multipoint
@@ -44,6 +44,18 @@ OPERANDS = {
     "Add", "And", "Concat", "Div", "Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "MatMul", "Max", "Mean", "Min",
     "Mod", "Mul", "Or", "Pow", "PRelu", "Sub", "Sum", "Where", "Xor",
 }  # fmt: skip
+
+# Operators that exporters use on shapes: tried also with all inputs constant, their result added to the network's input. Shape
+# and Size have no other use here: their input stays one of the network.
+ON_CONSTANTS = {
+    "Add", "And", "Cast", "Ceil", "Concat", "Constant", "ConstantOfShape", "Div", "Equal", "Expand", "Floor", "Gather", "Greater",
+    "GreaterOrEqual", "Less", "LessOrEqual", "Max", "Min", "Mod", "Mul", "Neg", "Not", "Or", "Range", "ReduceMax", "ReduceMin",
+    "ReduceProd", "ReduceSum", "Reshape", "Shape", "Size", "Slice", "Squeeze", "Sub", "Tile", "Transpose", "Unsqueeze", "Where",
+    "Xor",
+}  # fmt: skip
+
+# Operators whose outputs after the first are statistics: tried without those.
+STATISTICS = {"LayerNormalization"}
 
 # Largest difference, relative to the largest number expected, of results that are stored with fewer bits than those of float32.
 TOLERANCES = {"float16": 1e-3, "bfloat16": 1e-2}
@@ -66,6 +78,8 @@ class Case:
     outputs: list
     #: Which of them stay inputs.
     computed: tuple[int, ...]
+    #: Whether the result is cast to floats and added to a further input, of zeros.
+    is_added: bool = False
 
 
 @dataclass(frozen=True)
@@ -89,10 +103,20 @@ def cases() -> dict[str, list[Case]]:
         if expanded:
             # A function written out in the operators of its definition.
             operator = f"{operators.get(base, base.removeprefix('test_'))}, expanded"
-        inputs, outputs = test.data_sets[0]
+        inputs, outputs = ([array(value) for value in values] for values in test.data_sets[0])
+        if operator in STATISTICS:
+            outputs = outputs[:1]
         for suffix, computed in variants(operator, len(inputs)):
             found[operator].append(Case(test.name + suffix, operator, test.model, inputs, outputs, computed))
+        if operator in ON_CONSTANTS and len(outputs) == 1:
+            computed = (0,) if operator in ("Shape", "Size") else ()
+            found[operator].append(Case(test.name + "/constant", operator, test.model, inputs, outputs, computed, True))
     return dict(sorted(found.items()))
+
+
+def array(value):
+    """Of a tensor whatever the package keeps it as."""
+    return numpy_helper.to_array(value) if isinstance(value, onnx.TensorProto) else value
 
 
 def operator_of(model: onnx.ModelProto) -> str:
@@ -116,12 +140,19 @@ def converted(case: Case) -> onnx.ModelProto:
     for index, (info, value) in enumerate(zip(inputs, case.inputs)):
         if index in case.computed:
             model.graph.input.append(info)
-        elif isinstance(value, onnx.TensorProto):
-            tensor = model.graph.initializer.add()
-            tensor.CopyFrom(value)
-            tensor.name = info.name
         else:
             model.graph.initializer.append(numpy_helper.from_array(np.asarray(value), info.name))
+    del model.graph.output[len(case.outputs) :]
+    if case.is_added:
+        (result,) = model.graph.output
+        zeros, total = (
+            helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, np.shape(case.outputs[0])) for name in ("zeros", "total")
+        )
+        model.graph.node.append(helper.make_node("Cast", [result.name], ["floats"], to=onnx.TensorProto.FLOAT))
+        model.graph.node.append(helper.make_node("Add", ["zeros", "floats"], ["total"]))
+        model.graph.input.append(zeros)
+        model.graph.output.remove(result)
+        model.graph.output.append(total)
     return model
 
 
@@ -134,6 +165,8 @@ def run(case: Case, folder: str) -> Outcome:
         expected = by_onnx_runtime(case) if case.name in DISPUTED else [np.asarray(output) for output in case.outputs]
         for output in expected:
             numbers(output)
+        if case.is_added:
+            inputs.append(np.zeros(expected[0].shape, np.float32))
     except (TypeError, ValueError, AttributeError) as error:
         return Outcome("refused", f"not of tensors of numbers: {str(error).splitlines()[0]}")
     command = [os.environ.get("MULTIPOINT_COMMAND", "multipoint"), "quantize", source, "--method", "float", "--output", packed]
@@ -224,14 +257,14 @@ def main() -> int:
     chosen = {name: found for name, found in cases().items() if not options.operators or name in options.operators}
     outcomes = run_all([case for found in chosen.values() for case in found])
     counts, changed, pinned = Counter(), [], claims() if CLAIMS.exists() else {}
-    print(f"onnx {onnx.__version__}\n\n{'operator':44} passed  failed  refused")
+    print(f"onnx {onnx.__version__}\n\n{'operator':44}  passed  failed refused")
     for operator, found in chosen.items():
         results = {case.name: outcomes[case.name] for case in found}
         verdicts = Counter(outcome.verdict for outcome in results.values())
         is_claimed = verdicts["passed"] > 0 or operator in pinned
         counts.update(verdicts if is_claimed or verdicts["failed"] else {"unclaimed": len(found)})
-        columns = [f"{verdicts['passed']:6}", f"{verdicts['failed']:6}", f"{verdicts['refused']:7}", "" if is_claimed else "unclaimed"]
-        print(f"{operator:44} {'  '.join(columns)}".rstrip())
+        numbers_of = [f"{verdicts[verdict]:7}" for verdict in ("passed", "failed", "refused")]
+        print(f"{operator:44} {' '.join(numbers_of)}{'' if is_claimed else '  unclaimed'}")
         if verdicts["passed"]:
             claimed = summary(results)
             changed += [operator] if pinned.get(operator) != claimed else []
@@ -243,7 +276,8 @@ def main() -> int:
         for name, outcome in outcomes.items():
             if outcome.verdict == verdict:
                 print(f"  {name}" + (f": {outcome.reason}" if outcome.reason else ""))
-    print(f"\ncompared with ONNX Runtime, which disagrees with the package: {', '.join(sorted(DISPUTED & set(outcomes))) or 'none'}")
+    disputed = ", ".join(sorted(DISPUTED & set(outcomes))) or "none"
+    print(f"\ncompared with ONNX Runtime, which disagrees with the package: {disputed}")
     print("\n" + ", ".join(f"{counts[verdict]} {verdict}" for verdict in ("passed", "failed", "refused", "unclaimed")))
     if options.update:
         CLAIMS.write_text(json.dumps(dict(sorted(pinned.items())), indent=1) + "\n")
