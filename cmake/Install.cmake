@@ -1,13 +1,17 @@
-# What `cmake --install` puts where.
+# What `cmake --install` puts where. The components are what becomes packages of their own: `library` is all that a program needs to
+# run, `development` what its compiler needs besides, `command` the `multipoint` command.
 include(CMakePackageConfigHelpers)
 
-install(PROGRAMS ${library} DESTINATION ${CMAKE_INSTALL_LIBDIR})
-install(FILES ${library_links} DESTINATION ${CMAKE_INSTALL_LIBDIR})
-install(FILES ${PROJECT_SOURCE_DIR}/include/multipoint.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+# Not executable: nobody runs it.
+install(FILES ${library} ${soname_link} DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT library)
+install(FILES ${linker_link} DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT development)
+install(
+    FILES ${PROJECT_SOURCE_DIR}/include/multipoint.h ${PROJECT_SOURCE_DIR}/include/multipoint.hpp
+    DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT development)
 if(MULTIPOINT_COMMAND)
-    install(PROGRAMS ${PROJECT_BINARY_DIR}/bin/multipoint DESTINATION ${CMAKE_INSTALL_BINDIR})
+    install(PROGRAMS ${PROJECT_BINARY_DIR}/bin/multipoint DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT command)
 endif()
-install(FILES ${PROJECT_SOURCE_DIR}/LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(FILES ${PROJECT_SOURCE_DIR}/LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT license)
 
 # find_package(multipoint)
 set(package ${CMAKE_INSTALL_LIBDIR}/cmake/multipoint)
@@ -20,7 +24,7 @@ configure_package_config_file(
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/multipointConfigVersion.cmake COMPATIBILITY SameMinorVersion)
 install(
     FILES ${PROJECT_BINARY_DIR}/multipointConfig.cmake ${PROJECT_BINARY_DIR}/multipointConfigVersion.cmake
-    DESTINATION ${package})
+    DESTINATION ${package} COMPONENT development)
 
 # pkg-config multipoint. The prefix is relative to the file, so that an installation can be moved.
 cmake_path(IS_RELATIVE CMAKE_INSTALL_LIBDIR relative)
@@ -43,4 +47,4 @@ else()
     set(pc_includedir ${CMAKE_INSTALL_INCLUDEDIR})
 endif()
 configure_file(${PROJECT_SOURCE_DIR}/cmake/multipoint.pc.in ${PROJECT_BINARY_DIR}/multipoint.pc @ONLY)
-install(FILES ${PROJECT_BINARY_DIR}/multipoint.pc DESTINATION ${pkgconfig})
+install(FILES ${PROJECT_BINARY_DIR}/multipoint.pc DESTINATION ${pkgconfig} COMPONENT development)

@@ -1,5 +1,8 @@
 # Builds products of Package.swift.
 
+set(MULTIPOINT_SWIFT_SCRATCH ${PROJECT_BINARY_DIR}/swift CACHE PATH
+    "Where the Swift Package Manager keeps what it compiles. Build trees that share it (of one source tree) compile once.")
+
 # multipoint_swift_product(PRODUCT name FILE built-file OUTPUT file [LINKER_FLAGS flag...])
 #
 # A target `<name>-product`, part of `all`, that builds the product and leaves a copy at OUTPUT. The Swift Package Manager knows
@@ -7,16 +10,17 @@
 # statically: a host needs no Swift.
 function(multipoint_swift_product)
     cmake_parse_arguments(PARSE_ARGV 0 arg "" "PRODUCT;FILE;OUTPUT" "LINKER_FLAGS")
-    set(scratch ${PROJECT_BINARY_DIR}/swift)
+    set(scratch ${MULTIPOINT_SWIFT_SCRATCH})
     set(built ${scratch}/release/${arg_FILE})
     list(TRANSFORM arg_LINKER_FLAGS PREPEND "-Xlinker;" OUTPUT_VARIABLE linker_flags)
+    multipoint_onednn_flags(onednn_flags)
 
     add_custom_target(${arg_PRODUCT}-build
         COMMAND ${CMAKE_COMMAND} -E env SWIFT_DETERMINISTIC_HASHING=1
                 ${MULTIPOINT_SWIFT} build --configuration release --product ${arg_PRODUCT}
                 --package-path ${PROJECT_SOURCE_DIR} --scratch-path ${scratch}
                 -Xswiftc -static-stdlib -Xswiftc -use-ld=lld
-                -Xlinker --version-script=${PROJECT_SOURCE_DIR}/Sources/Multipoint/exports.map ${linker_flags}
+                -Xlinker --version-script=${PROJECT_SOURCE_DIR}/Sources/Multipoint/exports.map ${linker_flags} ${onednn_flags}
         BYPRODUCTS ${built}
         COMMENT "Building ${arg_PRODUCT} with the Swift Package Manager"
         USES_TERMINAL VERBATIM)
@@ -41,4 +45,18 @@ function(multipoint_swift_product)
         add_dependencies(${arg_PRODUCT}-build ${previous})
     endif()
     set_property(GLOBAL PROPERTY multipoint_last_swift_build ${arg_PRODUCT}-build)
+endfunction()
+
+# Sets `result` to what leads the Swift compiler and the linker to a oneDNN elsewhere than in the system's own folders.
+function(multipoint_onednn_flags result)
+    set(flags "")
+    if(NOT MULTIPOINT_ONEDNN_INCLUDE STREQUAL "/usr/include")
+        list(APPEND flags -Xcc -I${MULTIPOINT_ONEDNN_INCLUDE})
+    endif()
+    cmake_path(GET MULTIPOINT_ONEDNN_LIBRARY PARENT_PATH folder)
+    if(NOT folder IN_LIST CMAKE_C_IMPLICIT_LINK_DIRECTORIES)
+        # The oneDNN of another distribution may want a newer C library than the one at hand; the machine that runs the result has it.
+        list(APPEND flags -Xlinker -L${folder} -Xlinker --allow-shlib-undefined)
+    endif()
+    set(${result} "${flags}" PARENT_SCOPE)
 endfunction()

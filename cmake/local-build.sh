@@ -82,8 +82,8 @@ build_and_install() {
     say "              done in $((SECONDS - started)) s; installed in ${prefix#"$root"/}"
 }
 
-# build_project FOLDER NAME: a CMake project that finds the installed library.
+# build_project FOLDER NAME [OPTION...]: a CMake project that finds the installed library.
 build_project() {
-    logged "$2-configure" cmake -S "$root/$1" -B "$build/$2" -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_BUILD_TYPE=Release
+    logged "$2-configure" cmake -S "$root/$1" -B "$build/$2" -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_BUILD_TYPE=Release "${@:3}"
     logged "$2-build" cmake --build "$build/$2"
 }

@@ -104,7 +104,8 @@ MULTIPOINT_API const char *multipoint_version(void);
 /** The version of the loaded library as MULTIPOINT_VERSION_NUMBER computes it. Any thread. */
 MULTIPOINT_API uint32_t multipoint_version_number(void);
 
-/** One line about the loaded library: its version, oneDNN's version, the CPU runtime and the instruction set in use.
+/** One line about the loaded library, such as "multipoint 0.1.0, oneDNN 2.6.3 (OpenMP), AVX2, 2 threads": its version, the loaded
+ *  oneDNN's version and CPU runtime, the instruction set in use, and OpenMP's default number of threads (of the first thread that asked).
  *  Static. Any thread. */
 MULTIPOINT_API const char *multipoint_build_info(void);
 
@@ -202,7 +203,8 @@ typedef struct multipoint_value_info {
     /** -1 for the batch dimension. Entries at and beyond `rank` are 0. */
     int64_t dimensions[MULTIPOINT_MAX_RANK];
     /** Scale and zero point of the value where the network quantizes it; scale 0 where it does not. The tensor itself is
-     *  always float. */
+     *  always float, also where the ONNX model had another type: bytes of an image are numbers from 0 to 255, truth values
+     *  0 and 1. */
     float scale;
     int32_t zero_point;
 } multipoint_value_info;

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 
+import architectures
 import networks
 import prepare
 
@@ -117,8 +118,15 @@ def machine() -> dict:
         "cores": len(os.sched_getaffinity(0)),
         "instructions": [name for flag, name in names.items() if flag in flags],
         "date": time.strftime("%Y-%m-%d"),
-        "versions": {name: importlib.metadata.version(name) for name in ["onnxruntime", "openvino", "nncf", "ncnn"]},
+        "versions": {name: version for name in ["onnxruntime", "openvino", "nncf", "ncnn"] if (version := installed_version(name))},
     }
+
+
+def installed_version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
 
 
 POINTS = ["multipoint/one point", "multipoint/two points"]
@@ -214,7 +222,7 @@ def measure(options: argparse.Namespace) -> list[dict]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--folder", required=True, help="where networks, quantized files and results go")
-    parser.add_argument("--networks", nargs="+", default=list(networks.NETWORKS), choices=list(networks.NETWORKS), metavar="NAME")
+    parser.add_argument("--networks", nargs="+", default=networks.NETWORKS, choices=list(architectures.NETWORKS), metavar="NAME")
     parser.add_argument("--runtimes", nargs="+", default=RUNTIMES, choices=RUNTIMES)
     parser.add_argument(
         "--points", action="store_true", help="compare one point per channel with a second one for 30 %% of them, instead of runtimes"

@@ -21,9 +21,9 @@ def peak_bytes() -> int:
 
 
 def image_shape(path: str, batch: int) -> tuple[int, ...]:
-    """Of the ONNX file beside every converted one, whose name tells the size."""
-    size = int(os.path.basename(path).split("@")[1].split(".")[0])
-    return batch, 3, size, size
+    """The file's name tells one image's."""
+    sizes = os.path.basename(path).split("@")[1].split(".")[0]
+    return batch, *(int(size) for size in sizes.split("x"))
 
 
 def onnxruntime(path: str, image: np.ndarray, threads: int):
@@ -39,9 +39,9 @@ def onnxruntime(path: str, image: np.ndarray, threads: int):
         session = ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
         binding = session.io_binding()
         binding.bind_ortvalue_input("input", ort.OrtValue.ortvalue_from_numpy(image))
-        # Its output is 1000 or 10 floats per image; its shape is known after a run.
-        answer = session.run(["output"], {"input": image})[0]
-        binding.bind_ortvalue_output("output", ort.OrtValue.ortvalue_from_numpy(answer))
+        # The outputs' shapes are known after a run.
+        for output, answer in zip(session.get_outputs(), session.run(None, {"input": image})):
+            binding.bind_ortvalue_output(output.name, ort.OrtValue.ortvalue_from_numpy(answer))
         return lambda: session.run_with_iobinding(binding)
 
     return load
@@ -101,17 +101,18 @@ def multipoint(path: str, image: np.ndarray, threads: int):
     def load():
         model = package.Model(path)
         session = model.session(maximum_batch=len(image), threads=threads)
-        answer = session.run(image)
+        answers = session.run(image)
         # As in C: the tensors are described once.
-        source, destination = _tensors.TensorView(image), _tensors.TensorView(answer)
-        inputs, outputs = _tensors.tensor_list([source]), _tensors.tensor_list([destination])
+        source = _tensors.TensorView(image)
+        destinations = [_tensors.TensorView(answer) for answer in (answers if isinstance(answers, tuple) else (answers,))]
+        inputs, outputs = _tensors.tensor_list([source]), _tensors.tensor_list(destinations)
         handle, call = session._open_handle().pointer, library.multipoint_session_run
 
         def run():
-            if call(handle, inputs, 1, outputs, 1) != 0:
+            if call(handle, inputs, 1, outputs, len(destinations)) != 0:
                 raise SystemExit(library.multipoint_last_error().decode())
 
-        run.keeps = (model, session, source, destination)
+        run.keeps = (model, session, source, destinations)
         return run
 
     return load

@@ -10,19 +10,10 @@ import numpy as np
 
 import networks
 import points
+from networks import path
 
-# The images that all quantizers see: noise like that of weights, since speed does not depend on what they show.
+# The images that all quantizers see.
 IMAGES = 8
-
-
-def path(folder: str, network: str, suffix: str) -> str:
-    """Such as `resnet-18@224.int8.onnx`."""
-    return os.path.join(folder, f"{networks.file_name(network)}@{networks.NETWORKS[network][1]}.{suffix}")
-
-
-def images(network: str) -> np.ndarray:
-    size = networks.NETWORKS[network][1]
-    return np.random.default_rng(0).standard_normal((IMAGES, 3, size, size)).astype(np.float32)
 
 
 def onnx(folder: str, network: str) -> str:
@@ -43,7 +34,7 @@ def onnxruntime(folder: str, network: str) -> str:
 
     class Images(CalibrationDataReader):
         def __init__(self):
-            self.rest = iter(images(network))
+            self.rest = iter(networks.images(network, IMAGES))
 
         def get_next(self):
             image = next(self.rest, None)
@@ -69,8 +60,8 @@ def openvino(folder: str, network: str) -> str:
     import openvino as ov
 
     model = ov.convert_model(onnx(folder, network))
-    model.reshape([1, *image_shape(network)])
-    quantized = nncf.quantize(model, nncf.Dataset([image[None] for image in images(network)]), subset_size=IMAGES)
+    model.reshape(networks.images(network, 1).shape)
+    quantized = nncf.quantize(model, nncf.Dataset([image[None] for image in networks.images(network, IMAGES)]), subset_size=IMAGES)
     ov.save_model(quantized, file, compress_to_fp16=False)
     return file
 
@@ -80,7 +71,7 @@ def ncnn(folder: str, network: str) -> str:
     file = path(folder, network, "ncnn.param")
     if os.path.exists(file):
         return file
-    shape = "[1," + ",".join(str(size) for size in image_shape(network)) + "]"
+    shape = str(list(networks.images(network, 1).shape)).replace(" ", "")
     with tempfile.TemporaryDirectory(dir=folder) as temporary:
         source = os.path.join(temporary, "network.onnx")
         os.link(onnx(folder, network), source)
@@ -96,14 +87,9 @@ def pnnx() -> str:
     return os.path.join(folder, "pnnx")
 
 
-def image_shape(network: str) -> tuple[int, int, int]:
-    size = networks.NETWORKS[network][1]
-    return 3, size, size
-
-
 def multipoint(folder: str, network: str) -> str:
     """The command's defaults."""
-    options = []
+    options: list[str] = []
     # Rounding against the inputs' covariance of VGG-16's first Gemm layer, 25,088 wide, takes many minutes.
     if network == "VGG-16":
         options = ["--method", "greedy", "--bits", "4", "--max-points", "1"]
@@ -123,12 +109,21 @@ def two_points(folder: str, network: str) -> str:
     return file
 
 
+def budget_5(folder: str, network: str) -> str:
+    """A ladder at 5 bits per weight."""
+    return packed(folder, network, "budget-5", ["--budget", "5"])
+
+
+def w8a8(folder: str, network: str) -> str:
+    return packed(folder, network, "w8a8", ["--method", "w8a8"])
+
+
 def packed(folder: str, network: str, variant: str, options: list[str]) -> str:
     file = path(folder, network, f"{variant}.multipoint")
     if os.path.exists(file):
         return file
     calibration = path(folder, network, "images.npy")
-    np.save(calibration, images(network))
+    np.save(calibration, networks.images(network, IMAGES))
     command = [os.environ.get("MULTIPOINT_COMMAND", "multipoint"), "quantize", onnx(folder, network)]
     subprocess.run([*command, "--calibration", calibration, *options, "--output", file], check=True, stdout=subprocess.DEVNULL)
     return file
@@ -138,7 +133,10 @@ QUANTIZERS = {
     "multipoint": multipoint,
     "multipoint/one point": one_point,
     "multipoint/two points": two_points,
+    "multipoint/budget 5": budget_5,
+    "multipoint/w8a8": w8a8,
     "onnxruntime": onnxruntime,
+    "onnxruntime/float": onnx,
     "openvino": openvino,
     "ncnn": ncnn,
 }

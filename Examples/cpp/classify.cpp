@@ -8,50 +8,17 @@
 
 #include "npy.hpp"
 
-#include <multipoint.h>
+#include <multipoint.hpp>
 
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
-#include <memory>
 #include <stdexcept>
 #include <string>
 #include <vector>
 
 namespace {
-
-// ---- The C API with C++'s error handling and ownership ----
-
-void check(multipoint_status status) {
-    if (status != MULTIPOINT_OK) {
-        throw std::runtime_error(std::string(multipoint_status_string(status)) + ": " + multipoint_last_error());
-    }
-}
-
-struct Destroy {
-    void operator()(multipoint_model *model) const { multipoint_model_destroy(model); }
-    void operator()(multipoint_session *session) const { multipoint_session_destroy(session); }
-};
-using Model = std::unique_ptr<multipoint_model, Destroy>;
-using Session = std::unique_ptr<multipoint_session, Destroy>;
-
-Model open(const std::string &path) {
-    multipoint_model *model = nullptr;
-    check(multipoint_model_open(path.c_str(), nullptr, &model));
-    return Model(model);
-}
-
-Session make_session(const Model &model, std::int64_t maximum_batch) {
-    multipoint_session_options options{};
-    options.struct_size = sizeof options;
-    options.maximum_batch = maximum_batch;
-    multipoint_session *session = nullptr;
-    check(multipoint_session_create(model.get(), &options, &session));
-    return Session(session);
-}
-
-// ---- The program ----
 
 /// Images as the network takes them: float, [count, channels, height, width] in the order of memory that the file has, channels
 /// last.
@@ -69,33 +36,26 @@ struct Images {
 };
 
 /// The network's answers for images `first` to `first + batch`: [batch, classes].
-void run(const Session &session, const Images &images, std::int64_t first, std::int64_t batch, std::int64_t classes, float *scores) {
-    const auto size = images.size();
-    const std::int64_t shape[] = {batch, images.channels, images.height, images.width};
-    const std::int64_t channels_last[] = {size, 1, images.width * images.channels, images.channels};
-    const std::int64_t score_shape[] = {batch, classes};
-    // Inputs are not written; the one type for inputs and outputs has no const.
-    auto *pixels = const_cast<float *>(images.pixels.data() + first * size);
-    const multipoint_tensor in{pixels, std::size_t(batch * size) * sizeof(float), MULTIPOINT_F32, 4, shape, channels_last};
-    const multipoint_tensor out{scores, std::size_t(batch * classes) * sizeof(float), MULTIPOINT_F32, 2, score_shape, nullptr};
-    check(multipoint_session_run(session.get(), &in, 1, &out, 1));
+void run(multipoint::Session &session, const Images &images, std::int64_t first, std::int64_t batch, std::int64_t classes,
+         float *scores) {
+    const multipoint::Span<const float> pixels(images.pixels.data() + first * images.size(), std::size_t(batch * images.size()));
+    const multipoint::Span<float> result(scores, std::size_t(batch * classes));
+    session.run(multipoint::Input(pixels, {batch, images.channels, images.height, images.width}, multipoint::Order::channels_last),
+                multipoint::Output(result, {batch, classes}));
 }
 
-std::int64_t class_count(const Model &model) {
-    multipoint_value_info output{};
-    output.struct_size = sizeof output;
-    check(multipoint_model_output(model.get(), 0, &output));
-    if (output.rank != 2 || output.dimensions[1] < 1) throw std::runtime_error("a network with [N, classes] scores expected");
-    return output.dimensions[1];
+std::int64_t class_count(const multipoint::Model &model) {
+    const auto outputs = model.outputs();
+    if (outputs.size() != 1 || outputs[0].rank != 2 || outputs[0].dimensions[1] < 1) {
+        throw std::runtime_error("a network with [N, classes] scores expected");
+    }
+    return outputs[0].dimensions[1];
 }
 
 /// Stored bits per weight over all layers, or 32 for a network in float.
-double bits_per_weight(const Model &model) {
+double bits_per_weight(const multipoint::Model &model) {
     double bits = 0, weights = 0;
-    for (std::size_t i = 0; i < multipoint_model_layer_count(model.get()); ++i) {
-        multipoint_layer_info layer{};
-        layer.struct_size = sizeof layer;
-        check(multipoint_model_layer(model.get(), i, &layer));
+    for (const auto &layer : model.layers()) {
         const double count = double(layer.channels) * double(layer.row_length);
         bits += count * layer.bits_per_weight;
         weights += count;
@@ -106,8 +66,8 @@ double bits_per_weight(const Model &model) {
 constexpr std::int64_t batch = 50;
 
 void classify(const std::string &path, const Images &images, const std::vector<std::int64_t> &labels) {
-    const Model model = open(path);
-    const Session session = make_session(model, batch);
+    const multipoint::Model model(path);
+    multipoint::Session session(model, batch);
     const std::int64_t classes = class_count(model);
     std::vector<float> scores(std::size_t(images.count * classes));
 
@@ -145,7 +105,7 @@ int main(int argument_count, char **arguments) {
         if (images.count == 0 || labels.size() != std::size_t(images.count)) {
             throw std::runtime_error("as many labels as images expected, and at least one");
         }
-        std::printf("%s\n%lld images in batches of %lld\n\n", multipoint_build_info(), (long long)images.count, (long long)batch);
+        std::printf("%s\n%lld images in batches of %lld\n\n", multipoint::build_info(), (long long)images.count, (long long)batch);
         std::printf("%-28s %11s %9s %12s\n", "network", "top-1", "bits/w", "ms/image");
         for (int i = 4; i < argument_count; ++i) classify(arguments[i], images, labels);
     } catch (const std::exception &error) {

@@ -19,7 +19,7 @@ def convolution(x: np.ndarray, weights: np.ndarray, bias: np.ndarray) -> np.ndar
     """A 3x3 convolution with padding 1 in float64: x [N, C, H, W], weights [out, in, 3, 3]."""
     padded = np.pad(x.astype(np.float64), ((0, 0), (0, 0), (1, 1), (1, 1)))
     n, _, height, width = x.shape
-    result = np.zeros((n, len(weights), height, width)) + bias[:, None, None]
+    result: np.ndarray = np.zeros((n, len(weights), height, width)) + bias[:, None, None]
     for i in range(3):
         for j in range(3):
             window = padded[:, :, i : i + height, j : j + width]

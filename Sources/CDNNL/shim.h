@@ -1,10 +1,16 @@
-/* oneDNN's C API, and the three calls of GNU OpenMP with which a thread chooses its own thread count and shares oneDNN's
- * worker threads. Debian's libdnnl is built on GNU OpenMP. */
+/* oneDNN's C API, in the words of its third generation whichever is installed, and the calls of GNU OpenMP with which a thread chooses
+ * its own thread count and shares oneDNN's worker threads. Debian's and Ubuntu's libdnnl are built on GNU OpenMP. */
 #ifndef MULTIPOINT_CDNNL_SHIM_H
 #define MULTIPOINT_CDNNL_SHIM_H
 
 #include <cpuid.h>
 #include <oneapi/dnnl/dnnl.h>
+
+#if DNNL_VERSION_MAJOR >= 3
+#include "generation3.h"
+#else
+#include "generation2.h"
+#endif
 
 /* omp.h comes with the compiler, not with the library; these are its declarations (OpenMP 5.0, sections 3.2.1, 3.2.3).
  * Both concern the calling thread only. */

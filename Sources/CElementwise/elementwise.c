@@ -1,38 +1,21 @@
 #include "elementwise.h"
+#include "functions.h"
+#include "internal.h"
 
 #include <immintrin.h>
-#include <math.h>
+#include <string.h>
 
 /* A fused multiplication and addition would round differently from the two that narrower instruction sets have. */
 #pragma STDC FP_CONTRACT OFF
 
-#define CLONES __attribute__((target_clones("default", "avx2", "arch=x86-64-v4")))
-#define INLINE static inline __attribute__((always_inline))
-
 /* Callers' floats. */
 typedef float __attribute__((aligned(1))) unaligned_float;
-
-/* Adding 1.5 * 2^23 to a number of at most 22 bits rounds it half to even into the low bits. */
-static const float magic = 12582912.0f;
-
-INLINE uint8_t quantized(float value, float inverse_scale, float zero_point) {
-    /* Clamped before rounding, where the sum with the constant is exact. Comparisons with NaN are false. */
-    float scaled = value * inverse_scale;
-    scaled = scaled > -512.0f ? scaled : -512.0f;
-    scaled = scaled < 512.0f ? scaled : 512.0f;
-    float stored = (scaled + magic) - magic + zero_point;
-    stored = stored > 0.0f ? stored : 0.0f;
-    stored = stored < 255.0f ? stored : 255.0f;
-    return (uint8_t)(int32_t)stored;
-}
 
 CLONES void elementwise_quantize(const void *source, uint8_t *restrict destination, size_t count, multipoint_quantizer quantizer) {
     const float inverse_scale = quantizer.inverse_scale, zero_point = quantizer.zero_point;
     const unaligned_float *from = source;
     for (size_t i = 0; i < count; i++) destination[i] = quantized(from[i], inverse_scale, zero_point);
 }
-
-enum { BLOCK = 256 };
 
 /* A block of one plane after the other, then interleaved from the cache. */
 CLONES void elementwise_quantize_planes(
@@ -92,9 +75,24 @@ INLINE float one_sum(const multipoint_row_sum *sum, size_t p, size_t c) {
         value = value < sum->low ? sum->low : value;
         return value > sum->high ? sum->high : value;
     case MULTIPOINT_LEAKY: return value < 0 ? sum->low * value : value;
-    case MULTIPOINT_LOGISTIC: return 1 / (1 + expf(-value));
+    case MULTIPOINT_FUNCTION: break;
     }
     return value;
+}
+
+/* A block at a time through a function that has no vectors of its own here. */
+static void sum_and_apply(const multipoint_row_sum *sum, size_t p) {
+    float block[BLOCK];
+    for (size_t start = 0; start < sum->channels; start += BLOCK) {
+        const size_t count = sum->channels - start < BLOCK ? sum->channels - start : BLOCK, at = p * sum->channels + start;
+        for (size_t i = 0; i < count; i++) block[i] = one_sum(sum, p, start + i);
+        elementwise_apply(*sum->function, block, block, count);
+        if (sum->is_float) {
+            memcpy((float *)sum->destination + at, block, count * sizeof(float));
+        } else {
+            elementwise_quantize(block, (uint8_t *)sum->destination + at, count, sum->quantizer);
+        }
+    }
 }
 
 static void sum_channels(const multipoint_row_sum *sum, size_t p, size_t first, size_t last) {
@@ -208,6 +206,8 @@ void elementwise_sum_rows(const multipoint_row_sum *sum, size_t first, size_t la
         sum_avx512(sum, first, last);
     } else if (sum->activation == MULTIPOINT_CLAMP && vectors == MULTIPOINT_AVX2) {
         sum_avx2(sum, first, last);
+    } else if (sum->activation == MULTIPOINT_FUNCTION) {
+        for (size_t p = first; p < last; p++) sum_and_apply(sum, p);
     } else {
         for (size_t p = first; p < last; p++) sum_channels(sum, p, 0, sum->channels);
     }

@@ -9,6 +9,25 @@ public enum PostOperation: Sendable {
         case sigmoid
         /// scale · x + shift
         case linear(scale: Float, shift: Float)
+        case abs
+        /// x < 0 ? alpha · (exp(x) − 1) : x
+        case elu(alpha: Float)
+        case exp
+        /// x · Φ(x), and its approximation by tanh
+        case geluErf, geluTanh
+        /// x · max(0, min(1, x / 6 + 0.5))
+        case hardSwish
+        case log
+        /// x · tanh(log(1 + exp(x)))
+        case mish
+        /// Halves to even.
+        case round
+        /// log(1 + exp(x))
+        case softplus
+        case sqrt
+        /// x · sigmoid(alpha · x)
+        case swish(alpha: Float)
+        case tanh
     }
 
     case eltwise(Eltwise)
@@ -38,33 +57,55 @@ extension PostOperation.Eltwise {
         case .clip(let minimum, let maximum): (dnnl_eltwise_clip_v2, minimum, maximum)
         case .sigmoid: (dnnl_eltwise_logistic, 0, 0)
         case .linear(let scale, let shift): (dnnl_eltwise_linear, scale, shift)
+        case .abs: (dnnl_eltwise_abs, 0, 0)
+        case .elu(let alpha): (dnnl_eltwise_elu, alpha, 0)
+        case .exp: (dnnl_eltwise_exp, 0, 0)
+        case .geluErf: (dnnl_eltwise_gelu_erf, 0, 0)
+        case .geluTanh: (dnnl_eltwise_gelu_tanh, 0, 0)
+        case .hardSwish: (dnnl_eltwise_hardswish, 1 / 6, 0.5)
+        case .log: (dnnl_eltwise_log, 0, 0)
+        case .mish: (dnnl_eltwise_mish, 0, 0)
+        case .round: (dnnl_eltwise_round, 0, 0)
+        case .softplus: (dnnl_eltwise_soft_relu, 1, 0)
+        case .sqrt: (dnnl_eltwise_sqrt, 0, 0)
+        case .swish(let alpha): (dnnl_eltwise_swish, alpha, 0)
+        case .tanh: (dnnl_eltwise_tanh, 0, 0)
         }
     }
 }
 
 extension Attributes {
+    /// The operand that the scales belong to in oneDNN 3, and its axes of the output channels.
+    struct Scaled {
+        var argument: Int32
+        var channelAxes: Int32
+
+        static let source = Scaled(argument: DNNL_ARG_SRC, channelAxes: 1 << 1)
+
+        /// O, I, H, W; or G, O, I, H, W, with the channels of all groups in a row.
+        static func weights(_ descriptor: MemoryDescriptor) -> Scaled {
+            Scaled(argument: DNNL_ARG_WEIGHTS, channelAxes: descriptor.rank == 5 ? 1 << 0 | 1 << 1 : 1 << 0)
+        }
+    }
+
     /// oneDNN's attribute object for the duration of `body`, with the scratchpad managed by the caller.
-    func withHandle<R>(_ body: (dnnl_primitive_attr_t?) throws(DNNLError) -> R) throws(DNNLError) -> R {
+    func withHandle<R>(_ scaled: Scaled, _ body: (dnnl_primitive_attr_t?) throws(DNNLError) -> R) throws(DNNLError) -> R {
         var attributes: dnnl_primitive_attr_t?
         try check(dnnl_primitive_attr_create(&attributes), "create attributes")
         defer { dnnl_primitive_attr_destroy(attributes) }
         try check(dnnl_primitive_attr_set_scratchpad_mode(attributes, dnnl_scratchpad_mode_user), "set scratchpad mode")
         if !scales.isEmpty {
-            // Mask bit 1: one scale per index of axis 1, the channels.
-            try check(
-                dnnl_primitive_attr_set_output_scales(attributes, Int64(scales.count), scales.count == 1 ? 0 : 1 << 1, scales),
-                "set output scales")
+            let axes = scales.count == 1 ? 0 : scaled.channelAxes
+            try check(onednn_attr_scales(attributes, scaled.argument, axes, Int64(scales.count), scales), "set scales")
         }
-        try setZeroPoint(attributes, DNNL_ARG_SRC, sourceZeroPoint)
-        try setZeroPoint(attributes, DNNL_ARG_DST, destinationZeroPoint)
+        for (argument, value) in zeroPoints { try check(onednn_attr_zero_point(attributes, argument, value), "set zero point") }
         if !postOperations.isEmpty { try setPostOperations(attributes) }
         return try body(attributes)
     }
 
-    private func setZeroPoint(_ attributes: dnnl_primitive_attr_t?, _ argument: Int32, _ value: Int32) throws(DNNLError) {
-        guard value != 0 else { return }
-        var value = value
-        try check(dnnl_primitive_attr_set_zero_points(attributes, argument, 1, 0, &value), "set zero point")
+    /// Those that are not 0.
+    private var zeroPoints: [(argument: Int32, value: Int32)] {
+        [(DNNL_ARG_SRC, sourceZeroPoint), (DNNL_ARG_DST, destinationZeroPoint)].filter { $0.1 != 0 }
     }
 
     private func setPostOperations(_ attributes: dnnl_primitive_attr_t?) throws(DNNLError) {
@@ -75,14 +116,24 @@ extension Attributes {
             switch operation {
             case .eltwise(let eltwise):
                 let (algorithm, alpha, beta) = eltwise.dnnl
-                try check(dnnl_post_ops_append_eltwise(operations, 1, algorithm, alpha, beta), "append eltwise")
+                try check(onednn_append_eltwise(operations, algorithm, alpha, beta), "append eltwise")
             case .add(let descriptor):
-                var value = descriptor.value
-                try check(dnnl_post_ops_append_binary(operations, dnnl_binary_add, &value), "append binary add")
+                try check(onednn_append_binary(operations, dnnl_binary_add, descriptor.handle), "append binary add")
             case .sum(let scale, let zeroPoint, let type):
-                try check(dnnl_post_ops_append_sum_v3(operations, scale, zeroPoint, type.dnnl), "append sum")
+                try check(onednn_append_sum(operations, scale, zeroPoint, type.dnnl), "append sum")
             }
         }
         try check(dnnl_primitive_attr_set_post_ops(attributes, operations), "set post-operations")
+    }
+
+    /// What a primitive with these attributes has to be given at each execution: oneDNN 3's scales and zero points.
+    func constants(_ scaled: Scaled) throws(DNNLError) -> [ConstantOperand] {
+        guard onednn_quantization_is_argument != 0 else { return [] }
+        var constants: [ConstantOperand] = []
+        if !scales.isEmpty { constants.append(try ConstantOperand(Int32(onednn_argument_scales) | scaled.argument, scales, .float32)) }
+        for (argument, value) in zeroPoints {
+            constants.append(try ConstantOperand(Int32(onednn_argument_zero_points) | argument, [value], .int32))
+        }
+        return constants
     }
 }

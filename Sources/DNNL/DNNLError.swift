@@ -28,7 +28,7 @@ public struct DNNLError: Error, Equatable, CustomStringConvertible, Sendable {
             case dnnl_out_of_memory.rawValue: "out of memory"
             case dnnl_invalid_arguments.rawValue: "invalid arguments"
             case dnnl_unimplemented.rawValue: "not implemented by oneDNN"
-            case dnnl_iterator_ends.rawValue: "no implementation left"
+            case UInt32(onednn_no_implementation_left): "no implementation left"
             case dnnl_runtime_error.rawValue: "runtime error"
             default: "status \(status)"
             }

@@ -21,6 +21,12 @@ public enum Machine {
         }
     }
 
+    /// One line of all of these, such as "oneDNN 2.6.3 (OpenMP), AVX2, 2 threads": the threads that OpenMP would use where none are asked for.
+    public static var summary: String {
+        "oneDNN \(dnnlVersion) (\(runtime)), \(isSupported ? instructionSet : "unsupported machine"), "
+            + (Threads.current == 1 ? "1 thread" : "\(Threads.current) threads")
+    }
+
     /// The widest instruction set that oneDNN uses here, lowered by the environment variable DNNL_MAX_CPU_ISA.
     public static var instructionSet: String {
         switch dnnl_get_effective_cpu_isa() {

@@ -7,9 +7,8 @@ public final class Memory {
     /// - Parameter data: may be nil until `setData`.
     public init(_ descriptor: MemoryDescriptor, data: UnsafeMutableRawPointer? = nil) throws(DNNLError) {
         var memory: dnnl_memory_t?
-        var value = descriptor.value
         // A nil handle is oneDNN's DNNL_MEMORY_NONE: no memory of its own is allocated.
-        try check(dnnl_memory_create(&memory, &value, Engine.cpu().handle, data), "create memory")
+        try check(onednn_memory_create(&memory, descriptor.handle, Engine.cpu().handle, data), "create memory")
         guard let memory else { throw DNNLError(call: "create memory", status: dnnl_runtime_error.rawValue) }
         handle = memory
     }
@@ -20,4 +19,27 @@ public final class Memory {
     }
 
     deinit { dnnl_memory_destroy(handle) }
+}
+
+/// A vector that a primitive reads at every execution and that never changes.
+final class ConstantOperand: @unchecked Sendable {
+    let argument: Int32
+    let memory: Memory
+    private let values: UnsafeMutableRawPointer
+
+    init<Value: BitwiseCopyable>(_ argument: Int32, _ values: [Value], _ type: ElementType) throws(DNNLError) {
+        self.argument = argument
+        let byteCount = values.count * MemoryLayout<Value>.stride
+        let copy = UnsafeMutableRawPointer.allocate(byteCount: max(1, byteCount), alignment: 64)
+        values.withUnsafeBytes { if let base = $0.baseAddress { copy.copyMemory(from: base, byteCount: byteCount) } }
+        self.values = copy
+        do throws(DNNLError) {
+            memory = try Memory(try MemoryDescriptor([values.count], type), data: copy)
+        } catch {
+            copy.deallocate()
+            throw error
+        }
+    }
+
+    deinit { values.deallocate() }
 }

@@ -1,30 +1,44 @@
 import CDNNL
 
 /// Shape, element type and layout of a tensor. Dimensions are in oneDNN's logical order (N, C, H, W; O, I, H, W; G, O, I, H, W).
-public struct MemoryDescriptor: @unchecked Sendable {
-    var value: dnnl_memory_desc_t
+public struct MemoryDescriptor: Sendable {
+    /// oneDNN's descriptor with its owner. Immutable.
+    private final class Owner: @unchecked Sendable {
+        let handle: onednn_desc
+        init(_ handle: onednn_desc) { self.handle = handle }
+        deinit { onednn_desc_destroy(handle) }
+    }
 
-    init(_ value: dnnl_memory_desc_t) { self.value = value }
+    private let owner: Owner
+    /// Valid as long as this value is.
+    var handle: onednn_desc { owner.handle }
+
+    /// Takes over a descriptor.
+    init(_ handle: onednn_desc) { owner = Owner(handle) }
 
     /// A plain layout. `strides` are in elements; nil means dense in C order. A scalar is a vector of one element: without dimensions
     /// oneDNN takes it for no tensor at all.
     public init(_ dimensions: [Int], _ type: ElementType, strides: [Int]? = nil) throws(DNNLError) {
-        value = dnnl_memory_desc_t()
-        var dimensions64 = dimensions.isEmpty ? [1] : dimensions.map(Int64.init)
-        var strides64 = dimensions.isEmpty ? [1] : (strides ?? MemoryDescriptor.denseStrides(dimensions)).map(Int64.init)
-        try check(
-            dnnl_memory_desc_init_by_strides(&value, Int32(clamping: dimensions64.count), &dimensions64, type.dnnl, &strides64),
-            "describe tensor \(dimensions) with strides \(strides64)")
+        let dimensions64 = dimensions.isEmpty ? [1] : dimensions.map(Int64.init)
+        let strides64 = dimensions.isEmpty ? [1] : (strides ?? MemoryDescriptor.denseStrides(dimensions)).map(Int64.init)
+        try self.init(created: "describe tensor \(dimensions) with strides \(strides64)") { handle in
+            onednn_desc_strided(&handle, Int32(clamping: dimensions64.count), dimensions64, type.dnnl, strides64)
+        }
     }
 
     /// A layout that the primitive chooses (dnnl_format_tag_any).
     public static func any(_ dimensions: [Int], _ type: ElementType) throws(DNNLError) -> MemoryDescriptor {
-        var value = dnnl_memory_desc_t()
-        var dimensions64 = dimensions.map(Int64.init)
-        try check(
-            dnnl_memory_desc_init_by_tag(&value, Int32(clamping: dimensions.count), &dimensions64, type.dnnl, dnnl_format_tag_any),
-            "describe tensor \(dimensions)")
-        return MemoryDescriptor(value)
+        let dimensions64 = dimensions.map(Int64.init)
+        return try MemoryDescriptor(created: "describe tensor \(dimensions)") { handle in
+            onednn_desc_any(&handle, Int32(clamping: dimensions.count), dimensions64, type.dnnl)
+        }
+    }
+
+    private init(created what: @autoclosure () -> String, _ create: (inout onednn_desc?) -> dnnl_status_t) throws(DNNLError) {
+        var handle: onednn_desc?
+        try check(create(&handle), what())
+        guard let handle else { throw DNNLError(call: what(), status: dnnl_out_of_memory.rawValue) }
+        self.init(handle)
     }
 
     /// Channels-last (NHWC), for N, C, H, W dimensions.
@@ -46,18 +60,17 @@ public struct MemoryDescriptor: @unchecked Sendable {
         return [moved[0], 1] + moved[1..<(moved.count - 1)]
     }
 
+    var rank: Int { Int(onednn_desc_rank(handle)) }
+
     /// Sizes of all axes.
-    public var dimensions: [Int] { (0..<Int(value.ndims)).map(dimension) }
+    public var dimensions: [Int] { (0..<rank).map(dimension) }
 
     /// The size of an axis; 1 beyond the last.
-    func dimension(_ axis: Int) -> Int {
-        guard axis < Int(value.ndims) else { return 1 }
-        return withUnsafeBytes(of: value.dims) { Int($0.load(fromByteOffset: axis * 8, as: Int64.self)) }
-    }
+    func dimension(_ axis: Int) -> Int { axis < rank ? Int(onednn_desc_dimension(handle, Int32(axis))) : 1 }
 
     /// Nil for types that this module does not use.
     public var type: ElementType? {
-        switch value.data_type {
+        switch onednn_desc_type(handle) {
         case dnnl_f32: .float32
         case dnnl_u8: .uint8
         case dnnl_s8: .int8
@@ -67,15 +80,9 @@ public struct MemoryDescriptor: @unchecked Sendable {
     }
 
     /// Bytes of memory that a tensor of this descriptor needs.
-    public var byteCount: Int {
-        var copy = value
-        return dnnl_memory_desc_get_size(&copy)
-    }
+    public var byteCount: Int { onednn_desc_size(handle) }
 }
 
 extension MemoryDescriptor: Equatable {
-    public static func == (a: MemoryDescriptor, b: MemoryDescriptor) -> Bool {
-        var (x, y) = (a.value, b.value)
-        return dnnl_memory_desc_equal(&x, &y) != 0
-    }
+    public static func == (a: MemoryDescriptor, b: MemoryDescriptor) -> Bool { onednn_desc_equal(a.handle, b.handle) != 0 }
 }

@@ -8,9 +8,13 @@ public final class Primitive: @unchecked Sendable {
     /// oneDNN's name of the implementation that it chose, such as "jit_int8:avx2".
     public let implementation: String
 
+    /// What every execution is given beside the caller's operands.
+    let constants: [ConstantOperand]
+
     /// Takes over a primitive descriptor.
-    init(_ descriptor: dnnl_primitive_desc_t, _ what: String) throws(DNNLError) {
+    init(_ descriptor: dnnl_primitive_desc_t, _ what: String, constants: [ConstantOperand] = []) throws(DNNLError) {
         self.descriptor = descriptor
+        self.constants = constants
         var primitive: dnnl_primitive_t?
         let status = dnnl_primitive_create(&primitive, descriptor)
         guard status == dnnl_success, let primitive else {
@@ -21,30 +25,30 @@ public final class Primitive: @unchecked Sendable {
         implementation = implementationName(descriptor)
     }
 
-    /// Compiles an operation from oneDNN's description of it.
-    /// - Parameter refuses: turns down an implementation by name; the next one that oneDNN has is tried.
-    convenience init<Description>(
-        _ description: Description, _ attributes: Attributes, _ what: String, refusing refuses: (String) -> Bool = { _ in false }
+    /// Compiles an operation.
+    /// - Parameters:
+    ///   - refuses: turns down an implementation by name; the next one that oneDNN has is tried.
+    ///   - choose: asks oneDNN for the implementations of the operation with these attributes on this engine.
+    convenience init(
+        _ what: String, _ attributes: Attributes, scaling scaled: Attributes.Scaled = .source,
+        refusing refuses: (String) -> Bool = { _ in false },
+        _ choose: (inout onednn_choice?, dnnl_engine_t, dnnl_primitive_attr_t?) -> dnnl_status_t
     ) throws(DNNLError) {
         let engine = try Engine.cpu().handle
-        var description = description
-        let descriptor = try attributes.withHandle { (attributes) throws(DNNLError) in
-            var iterator: dnnl_primitive_desc_iterator_t?
-            try check(
-                withUnsafePointer(to: &description) {
-                    dnnl_primitive_desc_iterator_create(&iterator, UnsafeRawPointer($0), attributes, engine, nil)
-                }, "create \(what)")
-            defer { dnnl_primitive_desc_iterator_destroy(iterator) }
+        let descriptor = try attributes.withHandle(scaled) { (attributes) throws(DNNLError) in
+            var choice: onednn_choice?
+            try check(choose(&choice, engine, attributes), "create \(what)")
+            defer { onednn_choice_destroy(choice) }
             while true {
-                guard let found = dnnl_primitive_desc_iterator_fetch(iterator) else {
-                    throw DNNLError(call: "create \(what)", status: dnnl_out_of_memory.rawValue)
-                }
+                var found: dnnl_primitive_desc_t?
+                try check(onednn_choice_fetch(choice, &found), "create \(what)")
+                guard let found else { throw DNNLError(call: "create \(what)", status: dnnl_out_of_memory.rawValue) }
                 if !refuses(implementationName(found)) { return found }
                 dnnl_primitive_desc_destroy(found)
-                try check(dnnl_primitive_desc_iterator_next(iterator), "create \(what)")
+                try check(onednn_choice_next(choice), "create \(what)")
             }
         }
-        try self.init(descriptor, what)
+        try self.init(descriptor, what, constants: try attributes.constants(scaled))
     }
 
     deinit {
@@ -65,8 +69,7 @@ public final class Primitive: @unchecked Sendable {
     }
 
     private func query(_ what: dnnl_query_t) -> MemoryDescriptor? {
-        guard let found = dnnl_primitive_desc_query_md(descriptor, what, 0) else { return nil }
-        return MemoryDescriptor(found.pointee)
+        onednn_desc_of(descriptor, what).map { MemoryDescriptor($0) }
     }
 
     /// Runs and waits. Allocates nothing of its own.
@@ -113,14 +116,17 @@ public final class ArgumentList {
     let pointer: UnsafeMutablePointer<dnnl_exec_arg_t>
     let count: Int32
     private let memories: [Memory]
+    private let constants: [ConstantOperand]
 
-    public init(_ arguments: [(Argument, Memory)]) {
-        pointer = .allocate(capacity: max(1, arguments.count))
-        for (index, (argument, memory)) in arguments.enumerated() {
-            (pointer + index).initialize(to: dnnl_exec_arg_t(arg: argument.dnnl, memory: memory.handle))
+    public init(_ arguments: [(Argument, Memory)], of primitive: Primitive) {
+        let all = arguments.map { ($0.0.dnnl, $0.1) } + primitive.constants.map { ($0.argument, $0.memory) }
+        pointer = .allocate(capacity: max(1, all.count))
+        for (index, (argument, memory)) in all.enumerated() {
+            (pointer + index).initialize(to: dnnl_exec_arg_t(arg: argument, memory: memory.handle))
         }
-        count = Int32(clamping: arguments.count)
-        memories = arguments.map(\.1)
+        count = Int32(clamping: all.count)
+        memories = all.map(\.1)
+        constants = primitive.constants
     }
 
     deinit { pointer.deallocate() }

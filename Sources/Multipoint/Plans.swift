@@ -42,7 +42,7 @@ extension multipoint_plan_options {
         let residual = try residualPort()
         let destination = try destinationPort(layer)
         let activation = try fusedActivation()
-        if destination.type == .int32, residual != nil || activation != .identity {
+        if destination.type == .int32, residual != nil || activation != nil {
             throw CallError.invalid("`destination_dtype` s32 returns raw row sums: no residual and no activation can be fused to them")
         }
         return try Plan(
@@ -103,9 +103,9 @@ extension multipoint_plan_options {
         }
     }
 
-    private func fusedActivation() throws(CallError) -> Activation {
+    private func fusedActivation() throws(CallError) -> Elementwise? {
         switch activation {
-        case MULTIPOINT_IDENTITY: return .identity
+        case MULTIPOINT_IDENTITY: return nil
         case MULTIPOINT_RELU: return .relu
         case MULTIPOINT_SIGMOID: return .sigmoid
         case MULTIPOINT_LEAKY_RELU:

@@ -13,8 +13,7 @@ private let version = PermanentText(
 private let buildInfo = PermanentText(
     pointer: permanent(
         "multipoint \(MULTIPOINT_VERSION_MAJOR).\(MULTIPOINT_VERSION_MINOR).\(MULTIPOINT_VERSION_PATCH), "
-            + "oneDNN \(Machine.dnnlVersion) (\(Machine.runtime)), "
-            + (Machine.isSupported ? Machine.instructionSet : "unsupported machine")))
+            + Machine.summary))
 
 @_cdecl("multipoint_version")
 public func multipoint_version() -> UnsafePointer<CChar>? { version.pointer }

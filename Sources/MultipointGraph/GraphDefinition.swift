@@ -66,6 +66,8 @@ public enum AttributeValue: Equatable, Sendable {
     case floats([Float])
     case strings([String])
     case tensor(Tensor)
+    /// A value that no operator here has, such as the graph that a loop runs: the name of its type.
+    case other(String)
 }
 
 /// A network input or output.

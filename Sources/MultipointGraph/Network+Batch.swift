@@ -11,6 +11,7 @@ extension Network {
             candidate.inputs[index].shape[0] = .batch
         }
         if candidate.inputs != inputs {
+            candidate.copyFirstDimensions()
             do throws(GraphError) {
                 try candidate.settleShapes()
                 self = candidate
@@ -20,6 +21,18 @@ extension Network {
             }
         }
         try settleShapes()
+    }
+
+    /// Lets reshapes to one image copy that dimension from their input, where it is 1 as well.
+    private mutating func copyFirstDimensions() {
+        guard let shapes = try? shapes(batch: 1) else { return }
+        for index in nodes.indices {
+            guard case .reshape(var target, let allowZero) = nodes[index].operation, target.first == 1,
+                !allowZero || !target.contains(0), let input = nodes[index].inputs.first, shapes[input]?.first == 1
+            else { continue }
+            target[0] = 0
+            nodes[index].operation = .reshape(target, allowZero: false)
+        }
     }
 
     private mutating func settleShapes() throws(GraphError) {
@@ -45,15 +58,15 @@ extension Network {
         let two = try shapesOfBatch(2), three = try shapesOfBatch(3)
         for node in nodes where node.inputs.contains(where: values.contains) {
             guard let a = one[node.output], let b = two[node.output], let c = three[node.output] else { continue }
+            guard !node.operation.worksAlongFirstAxis else {
+                throw GraphError(node: node.name, "it works along the batch dimension", kind: .unsupported)
+            }
             let scales = !a.isEmpty && b == [2 * a[0]] + a.dropFirst() && c == [3 * a[0]] + a.dropFirst()
             guard scales else {
                 throw GraphError(
                     node: node.name,
                     "its result has shape \(a) for batch size 1 and \(b) for 2; only the first dimension may depend on it",
                     kind: .unsupported)
-            }
-            guard !node.operation.worksAlongFirstAxis else {
-                throw GraphError(node: node.name, "it works along the batch dimension", kind: .unsupported)
             }
             values.insert(node.output)
         }

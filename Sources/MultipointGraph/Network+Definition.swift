@@ -8,16 +8,22 @@ extension Network {
     ///   - layers: the layers of a packed file, in its order. They are kept as they are, also if no node uses them.
     /// - Throws: `GraphError` naming what is wrong and where.
     public init(definition: GraphDefinition, layers: [Layer] = []) throws(GraphError) {
-        try OperatorSet.check(definition.operatorSet)
+        try OperatorSet.check(definition.operatorSet, node: definition.nodes.first)
         try definition.checkQuantization()
         let ordered = try definition.nodesInOrder()
         var translation = try Translation(definition, nodes: ordered, layers: layers)
         for node in ordered { try translation.translate(node) }
+        try self.init(translation, definition)
+    }
+
+    /// - Parameter translation: of all of the definition's nodes.
+    init(_ translation: Translation, _ definition: GraphDefinition) throws(GraphError) {
+        try translation.checkOutputsAreFloat(definition.outputs)
         self.init(
             name: definition.name, inputs: definition.inputs, outputs: definition.outputs, nodes: translation.nodes,
             layers: translation.layers, layerOrder: translation.layerOrder, constants: translation.constants,
             quantization: definition.quantization)
-        try checkOutputsAreComputed()
+        try checkOutputsAreComputed(translation.sampled)
         try resolveBatch()
         simplify(keeping: translation.filedLayers)
         // Without a Reshape to a fixed size that changed nothing, the network may scale with the batch after all.
@@ -26,9 +32,15 @@ extension Network {
     }
 
     /// A translated node may have turned out to be a constant.
-    private func checkOutputsAreComputed() throws(GraphError) {
+    private func checkOutputsAreComputed(_ sampled: [String: SampledTensor]) throws(GraphError) {
         for output in outputs where constants[output.name] != nil {
             throw GraphError("output `\(output.name)` is a constant", kind: .unsupported)
+        }
+        for output in outputs {
+            guard let value = sampled[output.name] else { continue }
+            throw GraphError(
+                "output `\(output.name)` depends on nothing but the batch size (it is computed from \(value.origin))",
+                kind: .unsupported)
         }
     }
 

@@ -40,7 +40,7 @@ public final class Plan: Sendable {
     ///   - residual: a tensor of the destination's shape and layout that is added before the activation.
     public init(
         _ layer: PreparedLayer, sourceShape: [Int], source: Port, residual: Port? = nil, destination: Port,
-        activation: Activation = .identity, threads: Int = 0
+        activation: Elementwise? = nil, threads: Int = 0
     ) throws {
         try requireSupportedMachine()
         let threadCount = try resolvedThreads(threads)
@@ -66,7 +66,7 @@ public final class Plan: Sendable {
 
     private static func compile(
         _ layer: PreparedLayer, _ geometry: ConvolutionGeometry, _ channels: Int, _ source: Port, _ residual: Port?,
-        _ destination: Port, _ activation: Activation, _ threads: Int
+        _ destination: Port, _ activation: Elementwise?, _ threads: Int
     ) throws -> Program {
         let builder = ProgramBuilder(threads: threads)
         let isMatrix = layer.layer.operation == .gemm

@@ -91,6 +91,8 @@ extension Onnx_AttributeProto {
         case .floats(let values): (type, floats) = (.floats, values)
         case .strings(let values): (type, strings) = (.strings, values.map { Data($0.utf8) })
         case .tensor(let value): (type, t) = (.tensor, Onnx_TensorProto(value, named: ""))
+        // No operator that a network is written with has one.
+        case .other: type = .undefined
         }
     }
 }

@@ -7,10 +7,12 @@ struct GraphReader {
     let tensors: TensorReader
     /// Version of the default operator set.
     let operatorSet: Int
+    let inputShapes: InputShapes
 
-    init(_ model: Onnx_ModelProto, tensors: TensorReader) throws(ONNXImportError) {
-        graph = model.graph
+    init(_ model: Onnx_ModelProto, tensors: TensorReader, inputShapes: InputShapes) throws(ONNXImportError) {
+        graph = try model.graphWithoutCalls()
         self.tensors = tensors
+        self.inputShapes = inputShapes
         guard let imported = model.opsetImport.first(where: { $0.domain.isEmpty || $0.domain == "ai.onnx" }) else {
             let domains = model.opsetImport.map { "`\($0.domain)`" }.joined(separator: ", ")
             throw ONNXImportError(
@@ -32,7 +34,9 @@ struct GraphReader {
         }
         var inputs: [ValueInfo] = [], outputs: [ValueInfo] = [], nodes: [NodeDefinition] = []
         // Before IR version 4, initializers had to be listed as inputs.
-        for input in graph.input where initializers[input.name] == nil { inputs.append(try self.input(input)) }
+        let given = graph.input.filter { initializers[$0.name] == nil }
+        try inputShapes.checkNames(of: given)
+        for input in given { inputs.append(try self.input(input, isOnly: given.count == 1)) }
         for output in graph.output { outputs.append(try self.output(output)) }
         for node in graph.node { nodes.append(try self.node(node)) }
         return GraphDefinition(
@@ -43,26 +47,12 @@ struct GraphReader {
 
 // Inputs and outputs.
 extension GraphReader {
-    private func input(_ info: Onnx_ValueInfoProto) throws(ONNXImportError) -> ValueInfo {
+    private func input(_ info: Onnx_ValueInfoProto, isOnly: Bool) throws(ONNXImportError) -> ValueInfo {
         let what = "input `\(info.name)`"
         try checkType(info.type, what)
-        guard info.type.tensorType.hasShape else {
-            throw ONNXImportError("\(what) has no shape; give it one before importing", kind: .unsupported)
-        }
-        var shape: [ValueInfo.Dimension] = []
-        for (axis, dimension) in info.type.tensorType.shape.dim.enumerated() {
-            if let size = dimension.fixedSize {
-                shape.append(.fixed(size))
-            } else if axis == 0 {
-                shape.append(.batch)
-            } else {
-                let symbol = dimension.dimParam.isEmpty ? "no size" : "the symbol `\(dimension.dimParam)`"
-                throw ONNXImportError(
-                    "\(what): dimension \(axis) has \(symbol); only the first, the batch, may be open: give it a fixed size",
-                    kind: .unsupported)
-            }
-        }
-        return ValueInfo(name: info.name, shape: shape)
+        let type = info.type.tensorType
+        let stated = type.hasShape ? type.shape.dim.map(\.size) : nil
+        return ValueInfo(name: info.name, shape: try inputShapes.shape(of: info.name, isOnly: isOnly, stated: stated))
     }
 
     /// What is open (no shape, or a symbolic dimension) is for shape inference to say.
@@ -72,17 +62,37 @@ extension GraphReader {
     }
 
     private func checkType(_ type: Onnx_TypeProto, _ what: String) throws(ONNXImportError) {
-        guard case .tensorType(let tensor) = type.value else {
-            throw ONNXImportError("\(what) is not a tensor", kind: .unsupported)
+        switch type.value {
+        case .tensorType(let tensor):
+            let element = Onnx_TensorProto.DataType(rawValue: Int(tensor.elemType))
+            guard let element, element.isNumeric else {
+                let name = element.map { $0.name } ?? "\(tensor.elemType)"
+                throw ONNXImportError("\(what) has element type \(name); numbers expected", kind: .unsupported)
+            }
+        case .optionalType: throw ONNXImportError("\(what) is optional; a tensor expected", kind: .unsupported)
+        case .sequenceType: throw ONNXImportError("\(what) is a sequence; a tensor expected", kind: .unsupported)
+        case .mapType: throw ONNXImportError("\(what) is a map; a tensor expected", kind: .unsupported)
+        case .sparseTensorType: throw ONNXImportError("\(what) is a sparse tensor; a dense one expected", kind: .unsupported)
+        default: throw ONNXImportError("\(what) is not a tensor", kind: .unsupported)
         }
-        guard tensor.elemType == Onnx_TensorProto.DataType.float.rawValue else {
-            let name = Onnx_TensorProto.DataType(rawValue: Int(tensor.elemType)).map { $0.name } ?? "\(tensor.elemType)"
-            throw ONNXImportError("\(what) has element type \(name); float expected", kind: .unsupported)
+    }
+}
+
+extension Onnx_TensorProto.DataType {
+    /// Whether float32 values can stand for elements of this type.
+    fileprivate var isNumeric: Bool {
+        switch self {
+        case .undefined, .string, .complex64, .complex128: false
+        default: true
         }
     }
 }
 
 extension Onnx_TensorShapeProto.Dimension {
+    fileprivate var size: StatedSize {
+        fixedSize.map { .fixed($0) } ?? .open(dimParam)
+    }
+
     /// Nil if the size is a symbol, missing or not positive (some exporters write −1 or 0 for an open dimension).
     fileprivate var fixedSize: Int? {
         if case .dimValue(let size) = value, size > 0 { Int(size) } else { nil }
@@ -112,8 +122,8 @@ extension GraphReader {
         case .floats: return .floats(attribute.floats)
         case .strings: return .strings(attribute.strings.map { String(decoding: $0, as: UTF8.self) })
         case .tensor: return .tensor(try tensors.read(attribute.t, called: place))
-        default:
-            throw ONNXImportError("\(place): values of type \(attribute.kind.name) are not supported", kind: .unsupported)
+        // Refused with the operator that has it, if it is needed.
+        default: return .other(attribute.kind.name)
         }
     }
 }

@@ -30,7 +30,7 @@ public func readLayers(path: String) throws(ONNXImportError) -> ModelLayers {
     let folder = path.lastIndex(of: "/").map { String(path[...$0]) } ?? ""
     do throws(ONNXImportError) {
         let model = try decodeModel(try readFile(path))
-        return try LayerNodes(GraphReader(model, tensors: TensorReader(folder: folder))).layers()
+        return try LayerNodes(GraphReader(model, tensors: TensorReader(folder: folder), inputShapes: InputShapes([:]))).layers()
     } catch {
         throw ONNXImportError("\(path): \(error.description)", kind: error.kind)
     }

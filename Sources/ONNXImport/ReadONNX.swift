@@ -4,13 +4,19 @@ import SwiftProtobuf
 
 /// Reads an ONNX model, with weights in the file or in external files of its folder.
 ///
-/// Element types are widened to float and int64. Inputs that have an initializer are constants. The first dimension of an input,
-/// if it has no fixed size, is the batch; other dimensions need one. What an output's shape leaves open stays open.
+/// Element types are widened to float and int64. Inputs and outputs may have any numeric type or bool; at run time they are given
+/// as float32 values whatever it is (an image of uint8 as numbers from 0 to 255). Inputs that have an initializer are constants. The
+/// first dimension of an input, if it has no fixed size, is the batch; other dimensions need one. What an output's shape leaves
+/// open stays open. Calls of the model's own functions are replaced by what those do.
+/// - Parameter inputShapes: sizes for inputs whose file leaves some open, by the input's name; the empty name is that of a
+///   single input. The first may be `.batch`, also where the file says 1.
 /// - Throws: `ONNXImportError` naming the file and what in it is wrong.
-public func readONNX(path: String) throws(ONNXImportError) -> GraphDefinition {
+public func readONNX(
+    path: String, inputShapes: [String: [ValueInfo.Dimension]] = [:]
+) throws(ONNXImportError) -> GraphDefinition {
     let bytes = try readFile(path)
     let folder = path.lastIndex(of: "/").map { String(path[...$0]) } ?? ""
-    return try readONNX(bytes: bytes, source: path, folder: folder)
+    return try readONNX(bytes: bytes, source: path, folder: folder, inputShapes: inputShapes)
 }
 
 /// Reads an ONNX model from memory.
@@ -18,9 +24,12 @@ public func readONNX(path: String) throws(ONNXImportError) -> GraphDefinition {
 ///   - source: what to call the model in messages.
 ///   - folder: where external data is looked for; nil if there is no such place.
 /// - Throws: `ONNXImportError`.
-public func readONNX(bytes: [UInt8], source: String, folder: String? = nil) throws(ONNXImportError) -> GraphDefinition {
+public func readONNX(
+    bytes: [UInt8], source: String, folder: String? = nil, inputShapes: [String: [ValueInfo.Dimension]] = [:]
+) throws(ONNXImportError) -> GraphDefinition {
     do throws(ONNXImportError) {
-        return try GraphReader(try decodeModel(bytes), tensors: TensorReader(folder: folder)).definition()
+        let model = try decodeModel(bytes)
+        return try GraphReader(model, tensors: TensorReader(folder: folder), inputShapes: InputShapes(inputShapes)).definition()
     } catch {
         throw ONNXImportError("\(source): \(error.description)", kind: error.kind)
     }

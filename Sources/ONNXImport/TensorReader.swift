@@ -9,7 +9,7 @@ struct TensorReader {
 
     /// - Parameter place: what to call the tensor in messages.
     func read(_ tensor: Onnx_TensorProto, called place: String) throws(ONNXImportError) -> Tensor {
-        guard let type = Onnx_TensorProto.DataType(rawValue: Int(tensor.dataType)), let elementSize = type.storedSize else {
+        guard let type = Onnx_TensorProto.DataType(rawValue: Int(tensor.dataType)), let elementBits = type.storedBits else {
             let name = Onnx_TensorProto.DataType(rawValue: Int(tensor.dataType)).map { $0.name } ?? "\(tensor.dataType)"
             throw ONNXImportError("\(place): element type \(name) is not supported", kind: .unsupported)
         }
@@ -20,20 +20,23 @@ struct TensorReader {
         guard let count = elementCount(of: shape), count <= Layer.maximumWeightCount else {
             throw ONNXImportError("\(place): shape \(shape) is not possible")
         }
-        let elements: Tensor.Elements
+        let byteCount = (count * elementBits + 7) / 8
+        var elements: Tensor.Elements
         if tensor.dataLocation == .external {
-            elements = try decode(try externalBytes(tensor, count: count * elementSize, place), type, place)
+            elements = try decode(try externalBytes(tensor, count: byteCount, place), type, place)
         } else if tensor.hasRawData {
-            guard tensor.rawData.count == count * elementSize else {
+            guard tensor.rawData.count == byteCount else {
                 throw ONNXImportError(
-                    "\(place): \(count * elementSize) bytes expected for shape \(shape) of \(type.name), found \(tensor.rawData.count)"
+                    "\(place): \(byteCount) bytes expected for shape \(shape) of \(type.name), found \(tensor.rawData.count)"
                 )
             }
             elements = try decode([UInt8](tensor.rawData), type, place)
         } else {
             elements = try typedElements(tensor, type, place)
         }
-        let result = Tensor(shape: shape, elements: elements)
+        // The last byte of an odd number of 4-bit integers holds one of them.
+        if elementBits == 4, case .int64(let values) = elements, values.count == count + 1 { elements = .int64(values.dropLast()) }
+        let result = Tensor(shape: shape, elements: elements, integerType: type.integerType)
         guard result.count == count else {
             throw ONNXImportError("\(place): \(count) elements expected for shape \(shape), found \(result.count)")
         }
@@ -50,13 +53,30 @@ struct TensorReader {
 }
 
 extension Onnx_TensorProto.DataType {
-    /// Bytes of an element in raw data; nil for types that are not read.
-    fileprivate var storedSize: Int? {
+    /// Bits of an element in raw data; nil for types that are not read.
+    fileprivate var storedBits: Int? {
         switch self {
-        case .bool, .int8, .uint8: 1
-        case .int16, .uint16, .float16, .bfloat16: 2
-        case .int32, .uint32, .float: 4
-        case .int64, .uint64, .double: 8
+        case .int4, .uint4: 4
+        case .bool, .int8, .uint8: 8
+        case .int16, .uint16, .float16, .bfloat16: 16
+        case .int32, .uint32, .float: 32
+        case .int64, .uint64, .double: 64
+        default: nil
+        }
+    }
+
+    fileprivate var integerType: IntegerType? {
+        switch self {
+        case .bool: .bool
+        case .int4: .int4
+        case .uint4: .uint4
+        case .int8: .int8
+        case .uint8: .uint8
+        case .int16: .int16
+        case .uint16: .uint16
+        case .int32: .int32
+        case .uint32: .uint32
+        case .uint64: .uint64
         default: nil
         }
     }
@@ -72,6 +92,9 @@ private func decode(
     case .float16: return .float(bytes.elements(UInt16.self).map(float16))
     case .bfloat16: return .float(bytes.elements(UInt16.self).map(bfloat16))
     case .bool: return .int64(bytes.elements(UInt8.self).map { $0 == 0 ? 0 : 1 })
+    // Two in a byte, the first in the low bits.
+    case .int4: return .int64(bytes.flatMap { [Int64(Int8(truncatingIfNeeded: $0 << 4) >> 4), Int64(Int8(bitPattern: $0) >> 4)] })
+    case .uint4: return .int64(bytes.flatMap { [Int64($0 & 15), Int64($0 >> 4)] })
     case .int8: return .int64(bytes.elements(Int8.self).map { Int64($0) })
     case .uint8: return .int64(bytes.elements(UInt8.self).map { Int64($0) })
     case .int16: return .int64(bytes.elements(Int16.self).map { Int64($0) })
@@ -94,6 +117,7 @@ private func typedElements(
     case .float16: return .float(tensor.int32Data.map { float16(UInt16(truncatingIfNeeded: $0)) })
     case .bfloat16: return .float(tensor.int32Data.map { bfloat16(UInt16(truncatingIfNeeded: $0)) })
     case .bool: return .int64(tensor.int32Data.map { $0 == 0 ? 0 : 1 })
+    case .int4, .uint4: return try decode(tensor.int32Data.map { UInt8(truncatingIfNeeded: $0) }, type, place)
     case .int8, .uint8, .int16, .uint16, .int32: return .int64(tensor.int32Data.map { Int64($0) })
     case .int64: return .int64(tensor.int64Data)
     case .uint32, .uint64: return .int64(try signed(tensor.uint64Data, place))

@@ -26,6 +26,7 @@ struct BenchCommand: ParsableCommand {
     @Flag(help: "Show every step's time, and the floor of the layer that it computes.") var profile = false
     @Flag(help: "Measure processor time instead of the clock's: for one thread, on a machine that others keep busy.")
     var cpuTime = false
+    @OptionGroup var inputShapes: InputShapeOptions
     @Flag(help: "Print JSON.") var json = false
     /// How this command starts itself.
     @Flag(help: .hidden) var firstAnswer = false
@@ -40,16 +41,16 @@ struct BenchCommand: ParsableCommand {
 
     func run() throws {
         if firstAnswer {
-            return print(try jsonText(FirstAnswer(model: model, batch: batch.numbers[0], threads: threads.numbers[0])))
+            return print(try jsonText(FirstAnswer(model: model, inputShapes, batch: batch.numbers[0], threads: threads.numbers[0])))
         }
-        let network = try ModelFile.readNetwork(model)
+        let network = try ModelFile.readNetwork(model, inputShapes)
         let prepared = PreparedNetwork(network)
         let progress = ProgressLine()
         var results: [BenchResult] = []
         for batch in batch.numbers {
             for threads in threads.numbers {
                 progress.show("loading", 0)
-                let load = try FirstAnswer.measured(model: model, batch: batch, threads: threads)
+                let load = try FirstAnswer.measured(model: model, inputShapes, batch: batch, threads: threads)
                 let bench = Bench(
                     prepared: prepared, network: network, batch: batch, threads: threads, seconds: seconds, profiles: profile,
                     stopwatch: cpuTime ? .processorTime : .wallClock, sessions: sessions)

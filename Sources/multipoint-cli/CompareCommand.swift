@@ -54,6 +54,7 @@ struct CompareCommand: ParsableCommand {
         transform: ComparisonEntry.init)
     var entries: [ComparisonEntry] = []
 
+    @OptionGroup var inputShapes: InputShapeOptions
     @OptionGroup var execution: ExecutionOptions
 
     @Flag(help: "Print JSON.") var json = false
@@ -63,7 +64,7 @@ struct CompareCommand: ParsableCommand {
     }
 
     func run() throws {
-        let network = try ModelFile.readNetwork(onnx: model)
+        let network = try ModelFile.readNetwork(onnx: model, inputShapes)
         var samples = try NetworkInputs(network, paths: calibration, preprocessing.preprocessing)
         if let limit { samples.limit(to: limit) }
         let progress = ProgressLine()

@@ -8,7 +8,9 @@ struct EvaluateCommand: ParsableCommand {
 
     @Argument(help: "Packed files, or ONNX networks that run in float.") var models: [String]
 
-    @Option(help: "Images (.npy).", completion: .file(extensions: ["npy"])) var images: String
+    @Option(
+        help: "Images (.npy). Once for every input of the networks, in their order.", completion: .file(extensions: ["npy"]))
+    var images: [String]
     @Option(
         help: """
             Class numbers (.npy, one-dimensional; int64, int32 or uint8). Without them (detection, segmentation) every output is \
@@ -18,6 +20,7 @@ struct EvaluateCommand: ParsableCommand {
     var labels: String?
 
     @OptionGroup(title: "Images") var preprocessing: PreprocessingOptions
+    @OptionGroup var inputShapes: InputShapeOptions
     @OptionGroup var execution: ExecutionOptions
 
     @Flag(help: "Run packed layers with their weights as floats: activations are not rounded to 8 bits.") var weightsOnly = false
@@ -25,16 +28,16 @@ struct EvaluateCommand: ParsableCommand {
     @Flag(help: "Print JSON.") var json = false
 
     func run() throws {
-        let images = try ImageArray(path: images, preprocessing.preprocessing)
+        let images = try images.map { try ImageArray(path: $0, preprocessing.preprocessing) }
         let labels = try labels.map { try Labels(path: $0) }
         let progress = ProgressLine()
         var results: [EvaluationResult] = []
         var reference: (logits: Logits?, outputs: [NPYArray])?
         for model in models {
-            var network = try ModelFile.readNetwork(model)
+            var network = try ModelFile.readNetwork(model, inputShapes)
             if weightsOnly { network = network.unpacked }
             var runner = try NetworkRunner(
-                network, NetworkInputs(network, [images]), maximumBatch: execution.batch, threads: execution.threads)
+                network, NetworkInputs(network, images), maximumBatch: execution.batch, threads: execution.threads)
             try runner.warmUp()
             let outputs = try runner.run { progress.show(model, $0) }
             let milliseconds = runner.milliseconds / Double(max(1, runner.imageCount))

@@ -1,5 +1,6 @@
 import ArgumentParser
 import CMultipoint
+import DNNL
 
 @main
 enum Program {
@@ -13,10 +14,10 @@ struct MultipointCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "multipoint",
         abstract: "Convolutional networks with multipoint-packed weights: short sums of scaled low-bit vectors.",
-        version: version,
+        version: "\(version)\n\(Machine.summary)",
         subcommands: [
             QuantizeCommand.self, InspectCommand.self, ReportCommand.self, RunCommand.self, EvaluateCommand.self, CompareCommand.self,
-            BenchCommand.self, ExportCommand.self,
+            BenchCommand.self, DoctorCommand.self, ExportCommand.self,
         ])
 
     static var version: String { "\(MULTIPOINT_VERSION_MAJOR).\(MULTIPOINT_VERSION_MINOR).\(MULTIPOINT_VERSION_PATCH)" }

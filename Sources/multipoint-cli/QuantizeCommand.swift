@@ -157,10 +157,19 @@ struct QuantizeCommand: ParsableCommand {
 
     @Option(help: "Threads; 0 is OMP_NUM_THREADS, or one per core.") var threads = 0
 
+    @OptionGroup var inputShapes: InputShapeOptions
+
     @Option(name: [.short, .long], help: "The packed file to write.", completion: .file(extensions: ["multipoint"]))
     var output: String
 
     @Flag(help: "Print JSON.") var json = false
+
+    @Option(
+        help: """
+            How progress shows on standard error. auto: one changing line, if that is a terminal. lines: a line of its own for every \
+            change, such as "calibrating 25 %", for programs that read them.
+            """)
+    var progress: ProgressStyle = .auto
 
     func validate() throws {
         if let stranger = strangers.first {
@@ -307,7 +316,7 @@ struct QuantizeCommand: ParsableCommand {
     }
 
     private func networkFile(_ progress: ProgressLine) throws -> PackedFile {
-        let network = try ModelFile.readNetwork(onnx: model)
+        let network = try ModelFile.readNetwork(onnx: model, inputShapes)
         var images = NetworkInputs(network)
         if !calibration.isEmpty {
             images = try NetworkInputs(network, paths: calibration, preprocessing.preprocessing)
@@ -318,7 +327,7 @@ struct QuantizeCommand: ParsableCommand {
 
     func run() throws {
         try requireWritable(output)
-        let progress = ProgressLine()
+        let progress = ProgressLine(self.progress)
         let file = try layersOnly ? layersFile(progress) : networkFile(progress)
         progress.clear()
         try file.write(to: output)

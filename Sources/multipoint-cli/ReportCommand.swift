@@ -17,13 +17,15 @@ struct ReportCommand: ParsableCommand {
         help: "The network that was packed: its weights are shown beside the packed ones.", completion: .file(extensions: ["onnx"]))
     var original: String?
 
+    @OptionGroup var inputShapes: InputShapeOptions
+
     @Option(name: [.short, .long], help: "The page to write.", completion: .file(extensions: ["html"]))
     var output: String
 
     func run() throws {
         try requireWritable(output)
         let packed = try PackedFile(path: file)
-        let network = try original.map { try ModelFile.readNetwork(onnx: $0) }
+        let network = try original.map { try ModelFile.readNetwork(onnx: $0, inputShapes) }
         let model = try ReportModel(
             packed, path: file, byteCount: byteCount(ofFile: file), original: network, originalPath: original ?? "")
         try writeAtomically(Array(ReportPage(model: model).html.text.utf8), to: output)

@@ -19,13 +19,14 @@ struct RunCommand: ParsableCommand {
     var output: [String]
 
     @OptionGroup(title: "Images") var preprocessing: PreprocessingOptions
+    @OptionGroup var inputShapes: InputShapeOptions
     @OptionGroup var execution: ExecutionOptions
 
     @Flag(help: "Print JSON.") var json = false
 
     func run() throws {
         for path in output { try requireWritable(path) }
-        let network = try ModelFile.readNetwork(model)
+        let network = try ModelFile.readNetwork(model, inputShapes)
         guard output.count == network.outputs.count else {
             throw CommandError(
                 "`\(model)` has \(network.outputs.count) outputs (\(network.outputs.map(\.name).joined(separator: ", "))); "

@@ -19,13 +19,16 @@ final class KnownFaultsTests: XCTestCase {
         let chosen = try XCTUnwrap(primitive.weights)
         let packed = Bytes([UInt8](repeating: 0, count: chosen.byteCount))
         let scratchpad = Bytes([UInt8](repeating: 0, count: primitive.scratchpad?.byteCount ?? 0))
-        let packing = ArgumentList([(.source, try weights.memory(plain)), (.destination, try packed.memory(chosen))])
-        try withExtendedLifetime((weights, packed)) { try reorder(from: plain, to: chosen).execute(Stream(), packing) }
+        let reorder = try reorder(from: plain, to: chosen)
+        let packing = ArgumentList([(.source, try weights.memory(plain)), (.destination, try packed.memory(chosen))], of: reorder)
+        try withExtendedLifetime((weights, packed)) { try reorder.execute(Stream(), packing) }
         var arguments: [(Argument, Memory)] = [
             (.source, try source.memory(from)), (.weights, try packed.memory(chosen)), (.destination, try sums.memory(to)),
         ]
         if let descriptor = primitive.scratchpad { arguments.append((.scratchpad, try scratchpad.memory(descriptor))) }
-        try withExtendedLifetime((source, packed, scratchpad, sums)) { try primitive.execute(Stream(), ArgumentList(arguments)) }
+        try withExtendedLifetime((source, packed, scratchpad, sums)) { 
+            try primitive.execute(Stream(), ArgumentList(arguments, of: primitive))
+        }
         var expected = [Int32](repeating: 0, count: outputs * positions)
         for position in 0..<positions {
             for output in 0..<outputs {

@@ -7,8 +7,9 @@ final class ReorderTests: XCTestCase {
         _ values: [From], _ from: MemoryDescriptor, _ to: MemoryDescriptor, blank: To, _ attributes: Attributes = Attributes()
     ) throws -> [To] {
         let (source, destination) = (Bytes(values), Bytes([To](repeating: blank, count: values.count)))
-        let arguments = ArgumentList([(.source, try source.memory(from)), (.destination, try destination.memory(to))])
-        try withExtendedLifetime((source, destination)) { try reorder(from: from, to: to, attributes).execute(Stream(), arguments) }
+        let reorder = try reorder(from: from, to: to, attributes)
+        let arguments = ArgumentList([(.source, try source.memory(from)), (.destination, try destination.memory(to))], of: reorder)
+        try withExtendedLifetime((source, destination)) { try reorder.execute(Stream(), arguments) }
         return destination.elements
     }
 

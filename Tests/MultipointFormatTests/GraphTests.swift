@@ -113,7 +113,7 @@ final class GraphTests: XCTestCase {
             name: "shift", operation: .gemm, shape: [5, 8], weights: .float((0..<40).map { Float($0) }), bias: [1, 2, 3, 4, 5])
         let nodes = [
             node("n1", .layer("conv"), ["x"]), node("n2", .leakyRelu(alpha: 0.01), ["n1 out"]), node("n3", .sigmoid, ["n2 out"]),
-            node("n4", .multiply, ["n3 out", "n2 out"]), node("n5", .add, ["n4 out", "shift"]),
+            node("n4", .multiply, ["n3 out", "n1 out"]), node("n5", .add, ["n4 out", "shift"]),
             node("n6", .clip(minimum: -0.3, maximum: 1e20), ["n5 out"]), node("n7", .maxPool(pooling), ["n6 out"]),
             node("n8", .averagePool(pooling, countsPadding: true), ["n7 out"]), node("n9", .concat(axis: 1), ["n8 out", "n6 out"]),
             node("n10", .slice(starts: [1], ends: [4], axes: [1], steps: [2]), ["n9 out"]),
@@ -128,6 +128,40 @@ final class GraphTests: XCTestCase {
             quantization: [
                 "x": AffineQuantization(scale: 0.1, zeroPoint: 3), "n2 out": AffineQuantization(scale: 1 / 3, zeroPoint: 255),
             ])
+    }
+
+    /// Every kind of attribute and constant that an operation is written with.
+    func testFormsOfAttributesAndConstantsSurvive() throws {
+        let half = Resize(axes: [2, 3], sizes: [4, 12], scales: [0.5, 1.5], mode: .cubic(a: -0.5), coordinates: .asymmetric)
+        let kept = Resize(axes: [2, 3], sizes: [3, 3], scales: [0.4, 0.4], mode: .nearest(.ceil), coordinates: .halfPixel)
+        let operations: [MultipointGraph.Operation] = [
+            .elementwise(.selu(alpha: 1.5, gamma: 2)), .elementwise(.geluTanh), .elementwise(.truncate), .elementwise(.pow(exponent: 3)),
+            .elementwise(.elu(alpha: 2)), .reduce(.l1, axes: [1, 3], keepsDimensions: false),
+            .argument(.minimum, axis: 1, keepsDimension: false, selectsLast: true), .logSoftmax(axis: 1),
+            .layerNormalization(axis: 1, epsilon: 1), .localResponseNormalization(size: 3, alpha: 1, beta: 0.5, bias: 2),
+            .expand([1, 2, 8, 8]), .gather(indices: [1, 0, 1, 1], shape: [2, 2], axis: 1), .gather(indices: [1], shape: [], axis: 1),
+            .gather(indices: (0..<80).map { $0 % 2 }, shape: [80], axis: 1), .pad(pads: [0, 0, 1, 0, 0, 0, 2, 0], .reflect),
+            .pad(pads: [0, 0, 1, 0, 0, 0, 2, 0], .wrap), .resize(half), .resize(kept), .spaceToDepth(blockSize: 2),
+            .prelu, .binary(.power), .binary(.maximum),
+        ]
+        for operation in operations {
+            var inputs = ["first"]
+            if [.prelu, .binary(.power), .binary(.maximum)].contains(operation) { inputs.append("slopes") }
+            var network = Network(
+                name: "n", inputs: [ValueInfo(name: "x", shape: [.batch, .fixed(2), .fixed(8), .fixed(8)])],
+                outputs: [ValueInfo(name: "y", shape: [])],
+                nodes: [
+                    Node(name: "f", operation: .elementwise(.sqrt), inputs: ["x"], output: "first"),
+                    Node(name: "o", operation: operation, inputs: inputs, output: "second"),
+                    Node(name: "g", operation: .elementwise(.sin), inputs: ["second"], output: "y"),
+                ], layers: [:], layerOrder: [],
+                constants: inputs.count == 2 ? ["slopes": Tensor(shape: [2, 1, 1], [0.25, -3] as [Float])] : [:])
+            let shape = try XCTUnwrap(try network.shapes(batch: 1)["y"])
+            network.outputs[0].shape = [.batch] + shape.dropFirst().map { .fixed($0) }
+            if operation == .expand([1, 2, 8, 8]) { network = try Network(definition: network.definition()) }
+            let bytes = try PackedFile(network: network, producer: "a test").encoded()
+            XCTAssertEqual(try PackedFile(bytes: bytes, source: "test file").network, network, "\(operation)")
+        }
     }
 
     func testUsedLayersHaveToBeInTheFile() throws {

@@ -20,11 +20,15 @@ import Testing
         let found = try shapes(definition(input: [1, 4, 8, 8], classifier, weights))
         #expect(found.input == [.batch, 4, 8, 8])
         #expect(found.output == [.batch, 10])
-        // A Reshape to one image.
-        let fixed = [node("Relu", ["x"], "r"), node("Reshape", ["r", "s"], "f"), node("Gemm", ["f", "w"], "y")]
-        let one = try shapes(definition(input: [1, 4, 8, 8], fixed, weights.merging(["s": ints(1, -1)]) { $1 }))
+        // A Reshape to one image may as well be one of every image.
+        let reshaped = [node("Relu", ["x"], "r"), node("Reshape", ["r", "s"], "f"), node("Gemm", ["f", "w"], "y")]
+        let copied = try shapes(definition(input: [1, 4, 8, 8], reshaped, weights.merging(["s": ints(1, -1)]) { $1 }))
+        #expect(copied.input == [.batch, 4, 8, 8])
+        #expect(copied.output == [.batch, 10])
+        // A Reshape whose first dimension is something else.
+        let one = try shapes(definition(input: [1, 4, 8, 8], [node("Reshape", ["x", "s"], "y")], ["s": ints(2, 128)]))
         #expect(one.input == [1, 4, 8, 8])
-        #expect(one.output == [1, 10])
+        #expect(one.output == [2, 128])
         // Other numbers mean what they say.
         #expect(try shapes(definition(input: [8, 4, 8, 8], classifier, weights)).output == [8, 10])
     }

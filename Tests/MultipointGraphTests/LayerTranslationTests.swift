@@ -51,7 +51,9 @@ import Testing
             definition([node("Conv", ["x", "w"], "y", attributes, name: "conv2")], ["w": weights])
         }
         expectError(.invalid, conv(zeros(2, 3, 3, 3), [:]), "node `conv2`", "3 channels expected, input `x` has 4")
-        expectError(.unsupported, conv(zeros(2, 4, 3), [:]), "node `conv2`", "only kernels of two dimensions")
+        expectError(.invalid, conv(zeros(2, 4, 3), [:]), "node `conv2`", "4 dimensions expected")
+        let volume = definition(input: [.batch, 4, 8, 8, 8], [node("Conv", ["x", "w"], "y", name: "conv3")], ["w": zeros(2, 4, 3, 3, 3)])
+        expectError(.unsupported, volume, "node `conv3`", "only images of 4 dimensions")
         expectError(.unsupported, conv(zeros(2, 4, 3, 3), ["pads": [0, 0, -1, 0]]), "negative pad (-1)")
         expectError(.invalid, conv(zeros(2, 4, 3, 3), ["kernel_shape": [1, 1]]), "kernel_shape [1, 1]")
         expectError(.invalid, conv(zeros(2, 4, 3, 3), ["strides": [0, 1]]), "strides [0, 1]")
@@ -101,10 +103,10 @@ import Testing
         let gemm: (Tensor) -> GraphDefinition = { bias in
             definition(input: [.batch, 2], [node("Gemm", ["x", "w", "b"], "y")], ["w": zeros(2, 3), "b": bias])
         }
-        expectError(.invalid, gemm(zeros(2)), "bias `b` of shape [2] does not broadcast to [1, 3]")
-        expectError(.unsupported, gemm(zeros(4, 3)), "bias `b` of shape [4, 3]")
-        let transposed = definition(input: [.batch, 2], [node("Gemm", ["x", "w"], "y", ["transA": 1])], ["w": zeros(2, 3)])
-        expectError(.unsupported, transposed, "transA = 1")
+        expectError(.invalid, gemm(zeros(2)), "bias `b` of shape [2] does not broadcast to 3 features")
+        expectError(.invalid, gemm(zeros(4, 3)), "node `y`", "`b` of shape [4, 3] does not broadcast to [1, 3]")
+        let transposed = definition(input: [.batch, 2], [node("Gemm", ["x", "w"], "y", ["transA": 1])], ["w": zeros(1, 3)])
+        expectError(.invalid, transposed, "with batch size 2", "node `y`")
         expectError(
             .invalid, definition([node("Gemm", ["x", "w"], "y")], ["w": zeros(8, 3)]),
             "2 dimensions expected, `x` has shape [1, 4, 8, 8]")

@@ -130,35 +130,3 @@ private func evaluate(_ node: NodeDefinition, _ inputs: [Values], _ definition: 
     default: return Values(shape: [], [])
     }
 }
-
-/// Evaluates a network with the operations that the tests of simplification use.
-func evaluate(_ network: Network, _ input: Values) throws -> [String: Values] {
-    var values = network.constants.mapValues { Values($0) }
-    values["x"] = input
-    let shapes = try network.shapes(batch: input.shape[0])
-    for node in network.nodes {
-        let inputs = node.inputs.map { values[$0] ?? Values(shape: [], []) }
-        switch node.operation {
-        case .layer(let name): values[node.output] = network.layers[name].map { evaluate($0, inputs[0]) }
-        case .elementwise(.relu): values[node.output] = inputs[0].map { max($0, 0) }
-        case .binary(.add): values[node.output] = inputs[0].combined(inputs[1], +)
-        case .binary(.multiply): values[node.output] = inputs[0].combined(inputs[1], *)
-        case .transpose(let permutation): values[node.output] = inputs[0].transposed(permutation)
-        case .pad(let pads, .constant(let value)): values[node.output] = inputs[0].padded(pads, Double(value))
-        case .flatten, .reshape, .squeeze, .unsqueeze:
-            values[node.output] = Values(shape: shapes[node.output] ?? [], inputs[0].elements)
-        default: break
-        }
-    }
-    return values
-}
-
-private func evaluate(_ layer: Layer, _ input: Values) -> Values {
-    guard case .float(let weights) = layer.weights else { return Values(shape: [], []) }
-    let matrix = Values(Tensor(shape: layer.shape, weights)), bias = layer.bias?.map(Double.init)
-    switch layer.operation {
-    case .convolution(let attributes): return input.convolved(matrix, bias: bias, attributes)
-    case .gemm:
-        return input.multiplied(matrix.transposed([1, 0]), bias: bias.map { Values(shape: [1, $0.count], $0) })
-    }
-}

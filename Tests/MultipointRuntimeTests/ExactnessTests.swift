@@ -82,8 +82,11 @@ final class ExactnessTests: XCTestCase {
             let random = RandomLayer(&generator)
             let prepared = PreparedLayer(random.layer)
             let quantization = try XCTUnwrap(random.layer.inputQuantization)
-            let activation: Activation = [.identity, .relu, .leakyRelu(alpha: 0.1), .clip(minimum: 0, maximum: 6), .sigmoid]
-                .randomElement(using: &generator) ?? .identity
+            let activations: [Elementwise?] = [
+                nil, .relu, .leakyRelu(alpha: 0.1), .clip(minimum: 0, maximum: 6), .sigmoid, .hardSigmoid(alpha: 0.2, beta: 0.5),
+                .hardSwish, .swish(alpha: 1), .mish, .gelu, .geluTanh, .elu(alpha: 1), .tanh, .softplus,
+            ]
+            let activation = activations[Int.random(in: 0..<activations.count, using: &generator)]
             let layout: Layout = Bool.random(using: &generator) ? .dense : .channelsLast
             let output = AffineQuantization(scale: 0.05, zeroPoint: UInt8.random(in: 0...255, using: &generator))
             let input = bytes(random.inputShape.reduce(1, *), &generator)
@@ -118,9 +121,10 @@ final class ExactnessTests: XCTestCase {
                     value += Double(residual[place])
                     bound += abs(Double(residual[place]))
                 }
-                let real = apply(activation, value)
-                // A sigmoid is itself only good to some 1e-6 in float.
-                let tolerance = 1e-5 * bound + (activation == .sigmoid ? 2e-6 : 1e-30)
+                let real = (activation?.exact ?? { $0 })(value)
+                // Exponentials are themselves only good to some 1e-6 in float.
+                let isExponential = ![nil, .relu, .leakyRelu(alpha: 0.1), .clip(minimum: 0, maximum: 6)].contains(activation)
+                let tolerance = 1e-5 * bound + (isExponential ? 2e-6 : 1e-30)
                 worst = max(worst, abs(Double(floats[place]) - real) / tolerance)
                 let step = min(255, max(0, (real / Double(output.scale)).rounded(.toNearestOrEven) + Double(output.zeroPoint)))
                 worstStep = max(worstStep, abs(Int(stored[place]) - Int(step)))
@@ -167,16 +171,6 @@ final class ExactnessTests: XCTestCase {
             XCTAssertLessThanOrEqual(
                 worst, 1,
                 "layer \(number): \(layer.shape), input \(random.inputShape), \(random.attributes), residual \(withResidual), \(layout), \(plan.implementations)")
-        }
-    }
-
-    private func apply(_ activation: Activation, _ value: Double) -> Double {
-        switch activation {
-        case .identity: value
-        case .relu: max(value, 0)
-        case .leakyRelu(let alpha): value < 0 ? Double(alpha) * value : value
-        case .clip(let minimum, let maximum): min(max(value, Double(minimum)), Double(maximum))
-        case .sigmoid: 1 / (1 + exp(-value))
         }
     }
 

@@ -35,7 +35,7 @@ struct NetworkComparison {
         // Of values that fusion left no place for, the reference; of the others what the network has.
         var sources = run.kept.mapValues(\.values)
         for node in network.nodes {
-            let expected = try reference.value(of: node, node.inputs.map { sources[$0] ?? [] })
+            let expected = reference.value(of: node, node.inputs.map { sources[$0] ?? [] })
             if let found = run.kept[node.output] {
                 differences.append(Difference(node, found, expected))
             } else {

@@ -27,7 +27,9 @@ final class NetworkTests: XCTestCase {
         }
         let expected: Set = [
             "quantize", "Conv", "Conv+Relu", "Conv+Clip", "Conv+LeakyRelu", "Conv+Sigmoid", "Conv+Add", "Conv+Add+Relu", "Gemm", "Concat",
-            "MaxPool", "AveragePool", "GlobalAveragePool", "Slice", "Pad", "Relu", "requantize", "sum rows of Conv+Relu", "sum rows of Conv",
+            "MaxPool", "AveragePool", "GlobalAveragePool", "Slice", "Pad", "Relu", "requantize",
+            "Conv+HardSigmoid", "Conv+HardSwish", "Conv+Swish", "Conv+Mish", "Conv+Gelu", "Conv+Elu", "Conv+Tanh", "Mul", "Sub", "PRelu", "Gather",
+            "Resize", "DepthToSpace", "SpaceToDepth", "Expand", "ReduceMax", "sum rows of Conv+Relu", "sum rows of Conv",
         ]
         XCTAssertTrue(expected.isSubset(of: fusions), "missing: \(expected.subtracting(fusions)); found: \(fusions)")
     }
@@ -49,6 +51,3 @@ extension RandomNetwork {
     var prepared: PreparedNetwork { PreparedNetwork(network) }
 }
 
-extension Double {
-    var exponential: Double { exp(self) }
-}

@@ -41,7 +41,13 @@ struct RandomNetwork {
     // MARK: blocks
 
     private mutating func block() throws {
-        switch Int.random(in: 0..<9, using: &generator) {
+        switch Int.random(in: 0..<15, using: &generator) {
+        case 9: try squeezeAndExcitation()
+        case 10: try shuffle()
+        case 11: try upsampled()
+        case 12: try rearranged()
+        case 13: try combined()
+        case 14: try reduced()
         case 0: try residual(projects: false)
         case 1: try residual(projects: true)
         case 2: try invertedResidual()
@@ -62,12 +68,12 @@ struct RandomNetwork {
     }
 
     private mutating func activate() {
-        switch Int.random(in: 0..<6, using: &generator) {
-        case 0: current = add(.clip(minimum: 0, maximum: 1.5), [current])
-        case 1: current = add(.leakyRelu(alpha: 0.125), [current])
-        case 2: current = add(.sigmoid, [current])
-        default: current = add(.relu, [current])
-        }
+        let functions: [Elementwise] = [
+            .clip(minimum: 0, maximum: 1.5), .leakyRelu(alpha: 0.125), .sigmoid, .hardSigmoid(alpha: 0.2, beta: 0.5), .hardSwish,
+            .swish(alpha: 1), .mish, .gelu, .geluTanh, .elu(alpha: 1), .tanh, .softplus, .selu(alpha: 1.67, gamma: 1.05), .softsign, .abs, .neg,
+        ]
+        // Every other one is what most networks have.
+        current = add(.elementwise(Bool.random(using: &generator) ? .relu : pick(functions)), [current])
     }
 
     private mutating func convolution(
@@ -196,6 +202,91 @@ struct RandomNetwork {
         let padded = add(.pad(pads: [0, more, 0, 0, 0, more, 0, 0], .constant(0)), [sliced])
         current = add(.add, [current, padded])
         if Bool.random(using: &generator) { activate() }
+    }
+
+    /// MobileNetV3's: every channel times a number that a mean of all channels decides.
+    private mutating func squeezeAndExcitation() throws {
+        try convolution(outputs: shape[1], kernel: pick([1, 3]), activation: true)
+        let (wide, wideShape) = (current, shape)
+        current = Bool.random(using: &generator)
+            ? add(.globalAveragePool, [current]) : add(.reduce(.mean, axes: [2, 3], keepsDimensions: true), [current])
+        shape = [batch, shape[1], 1, 1]
+        try convolution(outputs: Int.random(in: 2...6, using: &generator), kernel: 1, activation: true)
+        try convolution(outputs: wideShape[1], kernel: 1, activation: false)
+        current = add(.elementwise(pick([.sigmoid, .hardSigmoid(alpha: 0.2, beta: 0.5)])), [current])
+        current = add(.multiply, Bool.random(using: &generator) ? [wide, current] : [current, wide])
+        shape = wideShape
+        try convolution(outputs: shape[1], kernel: 1, activation: true)
+    }
+
+    /// Channels in another order, then half of them through a layer.
+    private mutating func shuffle() throws {
+        guard shape[1] > 1 else { return }
+        let channels = shape[1]
+        let order = (0..<channels).shuffled(using: &generator)
+        current = add(.gather(indices: order, shape: [channels], axis: 1), [current])
+        let first = add(.slice(starts: [0], ends: [channels / 2], axes: [1], steps: [1]), [current])
+        let second = add(.slice(starts: [channels / 2], ends: [channels], axes: [1], steps: [1]), [current])
+        (current, shape[1]) = (second, channels - channels / 2)
+        try convolution(outputs: channels - channels / 2, kernel: pick([1, 3]), activation: true)
+        current = add(.concat(axis: 1), [first, current])
+        shape[1] = channels
+    }
+
+    /// U-Net's: down, up again, beside what was there before.
+    private mutating func upsampled() throws {
+        let (start, startShape) = (current, shape)
+        try convolution(outputs: Int.random(in: 3...9, using: &generator), kernel: 3, stride: 2, activation: true)
+        let modes: [Resize.Mode] = [.linear, .nearest(.floor), .nearest(.roundPreferFloor), .cubic(a: -0.75)]
+        let scales = (2..<4).map { Float(startShape[$0]) / Float(shape[$0]) }
+        current = add(
+            .resize(
+                Resize(
+                    axes: [2, 3], sizes: Array(startShape[2...]), scales: scales, mode: pick(modes),
+                    coordinates: pick([.halfPixel, .alignCorners, .asymmetric]))), [current])
+        current = add(.concat(axis: 1), [start, current])
+        shape = [batch, startShape[1] + shape[1]] + startShape[2...]
+        try convolution(outputs: startShape[1], kernel: pick([1, 3]), activation: true)
+    }
+
+    private mutating func rearranged() throws {
+        switch Int.random(in: 0..<4, using: &generator) {
+        case 0:
+            try convolution(outputs: 4 * Int.random(in: 1...5, using: &generator), kernel: 1, activation: true)
+            current = add(.depthToSpace(blockSize: 2, pick([.depthColumnRow, .columnRowDepth])), [current])
+            shape = [batch, shape[1] / 4, shape[2] * 2, shape[3] * 2]
+            pool()
+        case 1 where shape[2] % 2 == 0 && shape[3] % 2 == 0:
+            current = add(.spaceToDepth(blockSize: 2), [current])
+            shape = [batch, shape[1] * 4, shape[2] / 2, shape[3] / 2]
+        case 2: current = add(.transpose(permutation: [0, 1, 3, 2]), [current]); shape.swapAt(2, 3)
+        default:
+            guard shape[2] > 2, shape[3] > 2 else { return }
+            current = add(.pad(pads: [0, 0, 1, 2, 0, 0, 0, 1], pick([.reflect, .edge, .wrap])), [current])
+            shape = [batch, shape[1], shape[2] + 1, shape[3] + 3]
+        }
+        try convolution(outputs: Int.random(in: 3...12, using: &generator), kernel: 1, activation: true)
+    }
+
+    /// Two values that no layer can add up, and a slope for each channel.
+    private mutating func combined() throws {
+        try convolution(outputs: shape[1], kernel: 1, activation: true)
+        let first = current
+        try convolution(outputs: shape[1], kernel: 1, activation: true)
+        current = add(.binary(pick([.add, .subtract, .multiply, .maximum, .minimum, .divide])), [first, add(.elementwise(.softplus), [current])])
+        network.constants["slope\(nodes.count)"] = Tensor(
+            shape: [shape[1], 1, 1], (0..<shape[1]).map { _ in Float.random(in: 0.05...0.3, using: &generator) })
+        current = add(.prelu, [current, "slope\(nodes.count)"])
+        try convolution(outputs: shape[1], kernel: 1, activation: true)
+    }
+
+    /// A row's maximum repeated, beside the rows.
+    private mutating func reduced() throws {
+        let reduction: Reduction = pick([.maximum, .minimum, .mean, .l2])
+        let row = add(.reduce(reduction, axes: [pick([1, 2, 3])], keepsDimensions: true), [current])
+        current = add(.concat(axis: 1), [current, add(.expand(shape), [row])])
+        shape[1] *= 2
+        try convolution(outputs: shape[1] / 2, kernel: 1, activation: true)
     }
 
     private mutating func head() throws {

@@ -1,3 +1,4 @@
+import Foundation
 import MultipointGraph
 
 /// A network's operations one by one in double precision, by plain loops over C-order arrays.
@@ -7,35 +8,90 @@ struct ReferenceNetwork {
 
     typealias Values = [Double]
 
-    /// An operation, or a form of it, that has no loop here.
-    struct Unknown: Error {
-        var node: Node
-    }
-
-    /// - Throws: if there is no loop for the operation.
-    func value(of node: Node, _ inputs: [Values]) throws -> Values {
+    func value(of node: Node, _ values: [Values]) -> Values {
+        let inputs = zip(node.inputs, values).map { name, values in network.constants[name]?.floats?.map(Double.init) ?? values }
         let shape = shapes[node.output] ?? [], from = shapes[node.inputs[0]] ?? []
         switch node.operation {
         case .layer(let name):
             guard let layer = network.layers[name] else { return [] }
             return product(layer, quantized(inputs[0], layer, node.inputs[0]), from, shape)
-        case .elementwise(.relu): return inputs[0].map { max($0, 0) }
-        case .elementwise(.clip(let minimum, let maximum)): return inputs[0].map { min(max($0, Double(minimum)), Double(maximum)) }
-        case .elementwise(.leakyRelu(let alpha)): return inputs[0].map { $0 < 0 ? Double(alpha) * $0 : $0 }
-        case .elementwise(.sigmoid): return inputs[0].map { 1 / (1 + (-$0).exponential) }
-        case .binary(.add) where inputs[0].count == inputs[1].count: return zip(inputs[0], inputs[1]).map { $0 + $1 }
+        case .elementwise(let function): return inputs[0].map { function.exact($0) }
+        case .binary(let function): return combined(node, inputs, shape) { function.exact($0, $1) }
+        case .prelu: return combined(node, inputs, shape) { $0 < 0 ? $1 * $0 : $0 }
+        case .matrixProduct: return matrixProduct(node, inputs, shape)
         case .maxPool(let pooling): return pool(inputs[0], from, shape, pooling) { values, _ in values.max() ?? 0 }
         case .averagePool(let pooling, let countsPadding):
             return pool(inputs[0], from, shape, pooling) { $0.reduce(0, +) / Double(countsPadding ? $1 : $0.count) }
         case .globalAveragePool:
             let size = from[2] * from[3]
             return (0..<(from[0] * from[1])).map { inputs[0][($0 * size)..<(($0 + 1) * size)].reduce(0, +) / Double(size) }
-        case .concat(axis: 1): return concatenated(node, inputs, shape)
-        case .flatten: return inputs[0]
+        case .reduce(let reduction, let axes, _): return along(axes, inputs[0], from) { reduction.exact($0) }
+        case .argument(let extremum, let axis, _, let selectsLast):
+            return along([axis], inputs[0], from) { values in
+                let best = (extremum == .maximum ? values.max() : values.min()) ?? 0
+                return Double((selectsLast ? values.lastIndex(of: best) : values.firstIndex(of: best)) ?? 0)
+            }
+        case .softmax(let axis), .logSoftmax(let axis):
+            let largest = along([axis], inputs[0], from) { $0.max() ?? 0 }
+            let sums = along([axis], inputs[0], from) { values in
+                values.reduce(0) { $0 + exp($1 - (values.max() ?? 0)) }
+            }
+            let isLogarithmic = if case .logSoftmax = node.operation { true } else { false }
+            return spread(from, [axis]) { whole, part in
+                let x = inputs[0][whole] - largest[part]
+                return isLogarithmic ? x - log(sums[part]) : exp(x) / sums[part]
+            }
+        case .layerNormalization(let axis, let epsilon):
+            let axes = Array(axis..<from.count)
+            let means = along(axes, inputs[0], from) { $0.reduce(0, +) / Double($0.count) }
+            let variances = along(axes, inputs[0], from) { values in
+                let mean = values.reduce(0, +) / Double(values.count)
+                return values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(values.count)
+            }
+            return spread(from, axes) { (inputs[0][$0] - means[$1]) / (variances[$1] + Double(epsilon)).squareRoot() }
+        case .localResponseNormalization(let size, let alpha, let beta, let bias):
+            return elements(shape) { index in
+                var sum = 0.0
+                for channel in max(0, index[1] - (size - 1) / 2)...min(shape[1] - 1, index[1] + size / 2) {
+                    let x = inputs[0][offset([index[0], channel, index[2], index[3]], from)]
+                    sum += x * x
+                }
+                return inputs[0][offset(index, from)] / pow(Double(bias) + Double(alpha) / Double(size) * sum, Double(beta))
+            }
+        case .concat(let axis): return concatenated(node, inputs, shape, axis: axis)
+        case .flatten, .reshape, .squeeze, .unsqueeze: return inputs[0]
+        case .transpose(let permutation):
+            return elements(shape) { index in
+                var place = index
+                for (axis, from) in permutation.enumerated() { place[from] = index[axis] }
+                return inputs[0][offset(place, from)]
+            }
+        case .expand: return combined(node, [inputs[0], [0]], shape) { a, _ in a }
+        case .gather(let indices, let indexShape, let axis):
+            return elements(shape) { index in
+                let position = offset(Array(index[axis..<(axis + indexShape.count)]), indexShape)
+                return inputs[0][offset(index[..<axis] + [indices[position]] + index[(axis + indexShape.count)...], from)]
+            }
+        case .resize(let resize): return ReferenceResize(resize).value(inputs[0], from)
+        case .depthToSpace(let block, let order):
+            return elements(shape) { index in
+                let (y, x) = (index[2] % block, index[3] % block)
+                let channel = order == .depthColumnRow
+                    ? (y * block + x) * shape[1] + index[1] : (index[1] * block + y) * block + x
+                return inputs[0][offset([index[0], channel, index[2] / block, index[3] / block], from)]
+            }
+        case .spaceToDepth(let block):
+            return elements(shape) { index in
+                let (place, channel) = (index[1] / from[1], index[1] % from[1])
+                return inputs[0][offset([index[0], channel, index[2] * block + place / block, index[3] * block + place % block], from)]
+            }
         case .slice(let starts, _, let axes, let steps):
             return elements(shape) { index in
                 var place = index
-                for (number, axis) in axes.enumerated() { place[axis] = starts[number] + index[axis] * steps[number] }
+                for (number, axis) in axes.enumerated() {
+                    let start = starts[number] < 0 ? starts[number] + from[axis] : min(starts[number], from[axis] - 1)
+                    place[axis] = start + index[axis] * steps[number]
+                }
                 return inputs[0][offset(place, from)]
             }
         case .pad(let pads, .constant(let value)):
@@ -44,7 +100,21 @@ struct ReferenceNetwork {
                 let isInside = place.indices.allSatisfy { (0..<from[$0]).contains(place[$0]) }
                 return isInside ? inputs[0][offset(place, from)] : Double(value)
             }
-        default: throw Unknown(node: node)
+        case .pad(let pads, let padding):
+            return elements(shape) { index in
+                let place = index.indices.map { axis in
+                    let (position, size) = (index[axis] - pads[axis], from[axis])
+                    // Like a walk that turns around, stands still or starts anew at the ends.
+                    if (0..<size).contains(position) { return position }
+                    switch padding {
+                    case .reflect: return position < 0 ? -position : size - 1 - (position - (size - 1))
+                    case .edge: return position < 0 ? 0 : size - 1
+                    case .wrap: return (position + 1000 * size) % size
+                    case .constant: return 0
+                    }
+                }
+                return inputs[0][offset(place, from)]
+            }
         }
     }
 
@@ -88,8 +158,9 @@ struct ReferenceNetwork {
         let weights = weights(layer)
         func bias(_ channel: Int) -> Double { Double(layer.bias?[channel] ?? 0) }
         guard case .convolution(let attributes) = layer.operation else {
-            return elements(shape) { index in
-                zip(weights[index[1]], input[(index[0] * from[1])...]).reduce(bias(index[1])) { $0 + $1.0 * $1.1 }
+            let features = from[from.count - 1]
+            return (0..<(input.count / features)).flatMap { row in
+                weights.indices.map { zip(weights[$0], input[(row * features)...]).reduce(bias($0)) { $0 + $1.0 * $1.1 } }
             }
         }
         var result: Values = []
@@ -143,7 +214,8 @@ struct ReferenceNetwork {
             var (inside, places): (Values, Int) = ([], 0)
             for ky in 0..<pooling.kernel[0] {
                 for kx in 0..<pooling.kernel[1] {
-                    let y = index[2] * pooling.strides[0] - pooling.pads[0] + ky, x = index[3] * pooling.strides[1] - pooling.pads[1] + kx
+                    let y = index[2] * pooling.strides[0] - pooling.pads[0] + ky * pooling.dilations[0]
+                    let x = index[3] * pooling.strides[1] - pooling.pads[1] + kx * pooling.dilations[1]
                     if y < from[2] + pooling.pads[2], x < from[3] + pooling.pads[3] { places += 1 }
                     guard (0..<from[2]).contains(y), (0..<from[3]).contains(x) else { continue }
                     inside.append(input[((index[0] * from[1] + index[1]) * from[2] + y) * from[3] + x])
@@ -153,15 +225,60 @@ struct ReferenceNetwork {
         }
     }
 
-    private func concatenated(_ node: Node, _ inputs: [Values], _ shape: [Int]) -> Values {
+    private func concatenated(_ node: Node, _ inputs: [Values], _ shape: [Int], axis: Int) -> Values {
         elements(shape) { index in
             var place = index
             for (number, name) in node.inputs.enumerated() {
                 let from = shapes[name] ?? []
-                if place[1] < from[1] { return inputs[number][offset(place, from)] }
-                place[1] -= from[1]
+                if place[axis] < from[axis] { return inputs[number][offset(place, from)] }
+                place[axis] -= from[axis]
             }
             return 0
+        }
+    }
+
+    // MARK: broadcasting and axes
+
+    private func shape(_ name: String) -> [Int] { network.constants[name]?.shape ?? shapes[name] ?? [] }
+
+    private func combined(_ node: Node, _ inputs: [Values], _ shape: [Int], _ function: (Double, Double) -> Double) -> Values {
+        let from = node.inputs.map { self.shape($0) } + [[]]
+        func element(_ index: [Int], _ operand: Int) -> Double {
+            let place = zip(index.suffix(from[operand].count), from[operand]).map { $1 == 1 ? 0 : $0 }
+            return inputs[operand][offset(place, from[operand])]
+        }
+        return elements(shape) { function(element($0, 0), element($0, 1)) }
+    }
+
+    private func matrixProduct(_ node: Node, _ inputs: [Values], _ shape: [Int]) -> Values {
+        let (left, right) = (self.shape(node.inputs[0]), self.shape(node.inputs[1]))
+        let (a, b) = (left.count == 1 ? [1] + left : left, right.count == 1 ? right + [1] : right)
+        return elements(shape) { index in
+            var outer = index
+            let column = right.count == 1 ? 0 : outer.removeLast()
+            let row = left.count == 1 ? 0 : outer.removeLast()
+            func place(_ shape: [Int], _ last: [Int]) -> [Int] {
+                zip(outer.suffix(shape.count - 2), shape).map { $1 == 1 ? 0 : $0 } + last
+            }
+            return (0..<a[a.count - 1]).reduce(0) { sum, k in
+                sum + inputs[0][offset(place(a, [row, k]), a)] * inputs[1][offset(place(b, [k, column]), b)]
+            }
+        }
+    }
+
+    /// For every place along the other axes, in C order, a number made of the elements along some.
+    private func along(_ axes: [Int], _ input: Values, _ from: [Int], _ reduce: (Values) -> Double) -> Values {
+        let kept = from.indices.map { axes.contains($0) ? 1 : from[$0] }, inner = from.indices.map { axes.contains($0) ? from[$0] : 1 }
+        return elements(kept) { index in
+            reduce(elements(inner) { place in input[offset(zip(index, place).map { $0 + $1 }, from)] })
+        }
+    }
+
+    /// For every element something of its own place and of its place in what `along` gives.
+    private func spread(_ from: [Int], _ axes: [Int], _ value: (Int, Int) -> Double) -> Values {
+        let kept = from.indices.map { axes.contains($0) ? 1 : from[$0] }
+        return elements(from) { index in
+            value(offset(index, from), offset(index.indices.map { axes.contains($0) ? 0 : index[$0] }, kept))
         }
     }
 }

@@ -12,23 +12,24 @@ import ONNXMessages
     }
 
     /// Little-endian bytes by hand.
-    static let raw: [(Onnx_TensorProto.DataType, [UInt8], Tensor.Elements)] = [
-        (.float, [0, 0, 0x80, 0x3F, 0, 0, 0x20, 0xC1], .float([1, -10])),
-        (.double, [0, 0, 0, 0, 0, 0, 0xF0, 0x3F, 0, 0, 0, 0, 0, 0, 0xE0, 0xBF], .float([1, -0.5])),
-        (.float16, [0x00, 0x3C, 0x01, 0x00], .float([1, 0x1p-24])), (.float16, [0x00, 0xC0, 0xFF, 0x7B], .float([-2, 65504])),
-        (.bfloat16, [0x80, 0x3F, 0x40, 0xC0], .float([1, -3])), (.bool, [0, 1], .int64([0, 1])),
-        (.int8, [0x80, 0x7F], .int64([-128, 127])),
-        (.uint8, [0x80, 0xFF], .int64([128, 255])), (.int16, [0xFE, 0xFF, 0x00, 0x01], .int64([-2, 256])),
-        (.uint16, [0xFE, 0xFF, 0x00, 0x01], .int64([65534, 256])),
-        (.int32, [0xFE, 0xFF, 0xFF, 0xFF, 1, 0, 0, 0], .int64([-2, 1])),
-        (.uint32, [0xFE, 0xFF, 0xFF, 0xFF, 1, 0, 0, 0], .int64([4_294_967_294, 1])),
-        (.int64, [UInt8](repeating: 0xFF, count: 8) + [7, 0, 0, 0, 0, 0, 0, 0], .int64([-1, 7])),
-        (.uint64, [UInt8](repeating: 0xFF, count: 7) + [0x7F, 7, 0, 0, 0, 0, 0, 0, 0], .int64([.max, 7])),
+    static let raw: [(Onnx_TensorProto.DataType, [UInt8], Tensor.Elements, IntegerType?)] = [
+        (.float, [0, 0, 0x80, 0x3F, 0, 0, 0x20, 0xC1], .float([1, -10]), nil),
+        (.double, [0, 0, 0, 0, 0, 0, 0xF0, 0x3F, 0, 0, 0, 0, 0, 0, 0xE0, 0xBF], .float([1, -0.5]), nil),
+        (.float16, [0x00, 0x3C, 0x01, 0x00], .float([1, 0x1p-24]), nil), (.float16, [0x00, 0xC0, 0xFF, 0x7B], .float([-2, 65504]), nil),
+        (.bfloat16, [0x80, 0x3F, 0x40, 0xC0], .float([1, -3]), nil), (.bool, [0, 1], .int64([0, 1]), .bool),
+        (.int8, [0x80, 0x7F], .int64([-128, 127]), .int8),
+        (.uint8, [0x80, 0xFF], .int64([128, 255]), .uint8), (.int16, [0xFE, 0xFF, 0x00, 0x01], .int64([-2, 256]), .int16),
+        (.uint16, [0xFE, 0xFF, 0x00, 0x01], .int64([65534, 256]), .uint16),
+        (.int32, [0xFE, 0xFF, 0xFF, 0xFF, 1, 0, 0, 0], .int64([-2, 1]), .int32),
+        (.uint32, [0xFE, 0xFF, 0xFF, 0xFF, 1, 0, 0, 0], .int64([4_294_967_294, 1]), .uint32),
+        (.int64, [UInt8](repeating: 0xFF, count: 8) + [7, 0, 0, 0, 0, 0, 0, 0], .int64([-1, 7]), nil),
+        (.int4, [0x8F], .int64([-1, -8]), .int4), (.uint4, [0x8F], .int64([15, 8]), .uint4),
+        (.uint64, [UInt8](repeating: 0xFF, count: 7) + [0x7F, 7, 0, 0, 0, 0, 0, 0, 0], .int64([.max, 7]), .uint64),
     ]
 
     @Test(arguments: raw.indices) func rawBytes(index: Int) throws {
-        let (type, bytes, elements) = Self.raw[index]
-        #expect(try read(tensor("t", type, [2, 1]) { $0.rawData = Data(bytes) }) == Tensor(shape: [2, 1], elements: elements))
+        let (type, bytes, elements, integerType) = Self.raw[index]
+        #expect(try read(tensor("t", type, [2, 1]) { $0.rawData = Data(bytes) }) == Tensor(shape: [2, 1], elements: elements, integerType: integerType))
         expectError(.invalid, "test.onnx", "initializer `t`", "\(bytes.count) bytes expected", "found \(bytes.count - 1)") {
             _ = try read(tensor("t", type, [2]) { $0.rawData = Data(bytes.dropLast()) })
         }
@@ -37,30 +38,31 @@ import ONNXMessages
             try Data([9] + bytes).write(to: URL(fileURLWithPath: folder + "weights.bin"))
             let external = externalTensor(["location": "weights.bin", "offset": "1", "length": "\(bytes.count)"], type)
             let found = try ONNXImportTests.read(model { $0.initializer = [external] }, folder: folder).initializers["t"]
-            #expect(found == Tensor(shape: [2], elements: elements))
+            #expect(found == Tensor(shape: [2], elements: elements, integerType: integerType))
         }
     }
 
     /// The field that ONNX prescribes for each type.
-    static let typed: [(Onnx_TensorProto, Tensor.Elements)] = [
-        (tensor("t", .float, [2]) { $0.floatData = [1, -10] }, .float([1, -10])),
-        (tensor("t", .double, [2]) { $0.doubleData = [1, -0.1] }, .float([1, -0.1])),
-        (tensor("t", .float16, [2]) { $0.int32Data = [0x3C00, 0xC000] }, .float([1, -2])),
-        (tensor("t", .bfloat16, [2]) { $0.int32Data = [0x3F80, 0xC040] }, .float([1, -3])),
-        (tensor("t", .bool, [2]) { $0.int32Data = [0, 5] }, .int64([0, 1])),
-        (tensor("t", .int8, [2]) { $0.int32Data = [-3, 4] }, .int64([-3, 4])),
-        (tensor("t", .uint8, [2]) { $0.int32Data = [255, 4] }, .int64([255, 4])),
-        (tensor("t", .int16, [2]) { $0.int32Data = [-3, 4] }, .int64([-3, 4])),
-        (tensor("t", .uint16, [2]) { $0.int32Data = [3, 4] }, .int64([3, 4])),
-        (tensor("t", .int32, [2]) { $0.int32Data = [.min, .max] }, .int64([-2_147_483_648, 2_147_483_647])),
-        (tensor("t", .int64, [2]) { $0.int64Data = [.min, .max] }, .int64([.min, .max])),
-        (tensor("t", .uint32, [2]) { $0.uint64Data = [3, 4_294_967_295] }, .int64([3, 4_294_967_295])),
-        (tensor("t", .uint64, [2]) { $0.uint64Data = [3, 4] }, .int64([3, 4])),
+    static let typed: [(Onnx_TensorProto, Tensor.Elements, IntegerType?)] = [
+        (tensor("t", .float, [2]) { $0.floatData = [1, -10] }, .float([1, -10]), nil),
+        (tensor("t", .double, [2]) { $0.doubleData = [1, -0.1] }, .float([1, -0.1]), nil),
+        (tensor("t", .float16, [2]) { $0.int32Data = [0x3C00, 0xC000] }, .float([1, -2]), nil),
+        (tensor("t", .bfloat16, [2]) { $0.int32Data = [0x3F80, 0xC040] }, .float([1, -3]), nil),
+        (tensor("t", .bool, [2]) { $0.int32Data = [0, 5] }, .int64([0, 1]), .bool),
+        (tensor("t", .int8, [2]) { $0.int32Data = [-3, 4] }, .int64([-3, 4]), .int8),
+        (tensor("t", .uint8, [2]) { $0.int32Data = [255, 4] }, .int64([255, 4]), .uint8),
+        (tensor("t", .int16, [2]) { $0.int32Data = [-3, 4] }, .int64([-3, 4]), .int16),
+        (tensor("t", .uint16, [2]) { $0.int32Data = [3, 4] }, .int64([3, 4]), .uint16),
+        (tensor("t", .int32, [2]) { $0.int32Data = [.min, .max] }, .int64([-2_147_483_648, 2_147_483_647]), .int32),
+        (tensor("t", .int4, [2]) { $0.int32Data = [0x8F] }, .int64([-1, -8]), .int4),
+        (tensor("t", .int64, [2]) { $0.int64Data = [.min, .max] }, .int64([.min, .max]), nil),
+        (tensor("t", .uint32, [2]) { $0.uint64Data = [3, 4_294_967_295] }, .int64([3, 4_294_967_295]), .uint32),
+        (tensor("t", .uint64, [2]) { $0.uint64Data = [3, 4] }, .int64([3, 4]), .uint64),
     ]
 
     @Test(arguments: typed.indices) func typedFields(index: Int) throws {
-        let (message, elements) = Self.typed[index]
-        #expect(try read(message) == Tensor(shape: [2], elements: elements))
+        let (message, elements, integerType) = Self.typed[index]
+        #expect(try read(message) == Tensor(shape: [2], elements: elements, integerType: integerType))
         var longer = message
         longer.dims = [3]
         expectError(.invalid, "initializer `t`", "3 elements expected", "found 2") { _ = try read(longer) }

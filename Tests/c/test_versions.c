@@ -1,6 +1,7 @@
 /* Versions, status strings and the last error. */
 #include "check.h"
 
+#include <oneapi/dnnl/dnnl_version.h>
 #include <stdlib.h>
 
 static void test_versions(void) {
@@ -10,7 +11,9 @@ static void test_versions(void) {
     CHECK(strcmp(multipoint_version(), expected) == 0);
     CHECK(multipoint_version_number() == MULTIPOINT_VERSION_NUMBER);
     CHECK(strstr(multipoint_build_info(), expected) != NULL);
-    CHECK(strstr(multipoint_build_info(), "oneDNN") != NULL);
+    snprintf(expected, sizeof expected, "oneDNN %d.%d.%d (OpenMP), ", DNNL_VERSION_MAJOR, DNNL_VERSION_MINOR, DNNL_VERSION_PATCH);
+    CHECK(strstr(multipoint_build_info(), expected) != NULL);
+    CHECK(strstr(multipoint_build_info(), " thread") != NULL);
     CHECK(strchr(multipoint_build_info(), '\n') == NULL);
     CHECK(multipoint_build_info() == multipoint_build_info());
 }

@@ -75,9 +75,14 @@ final class ImageTests: XCTestCase {
         assertRefused("i.npy", "0×8×8×1", "no images") { try images([0, 8, 8, 1]) }
         assertRefused("--mean", "3 numbers", "1 channels") { try images([1, 8, 8, 1], Preprocessing(mean: [1, 2, 3])) }
         assertRefused("--std", "2 numbers", "3 channels") { try images([1, 8, 8, 3], Preprocessing(deviation: [1, 2])) }
-        assertRefused("int64", "uint8 or float32") {
-            try ImageArray(path: "i.npy", NPYArray(shape: [1], elements: .int64([1])), Preprocessing())
-        }
+    }
+
+    func testIntegers() throws {
+        let preprocessing = Preprocessing(scale: 2)
+        let wide = try ImageArray(path: "i.npy", NPYArray(shape: [2, 2], elements: .int64([1, -2, 3, 4])), preprocessing)
+        XCTAssertEqual(try wide.floats(0..<2), [2, -4, 6, 8])
+        let narrow = try ImageArray(path: "i.npy", NPYArray(shape: [1, 2], elements: .int32([5, -6])), preprocessing)
+        XCTAssertEqual(try narrow.floats(0..<1), [10, -12])
     }
 
     func testNumbersThatAreNotFinite() throws {

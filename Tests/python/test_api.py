@@ -10,6 +10,7 @@ import sys
 import threading
 import weakref
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -65,8 +66,10 @@ def run_python(source: str, **environment: str | None) -> str:
     return result.stdout
 
 
-def test_missing_library_lists_what_was_tried():
-    program = "import multipoint\ntry: multipoint.build_info()\nexcept ImportError as error: print(error)"
+def test_missing_library_lists_what_was_tried(tmp_path):
+    copy_of_package(tmp_path)
+    program = f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n"
+    program += "import multipoint\ntry: multipoint.build_info()\nexcept ImportError as error: print(error)"
     message = run_python(program, MULTIPOINT_LIBRARY="/nowhere/libmultipoint.so")
     assert "/nowhere/libmultipoint.so" in message and "MULTIPOINT_LIBRARY" in message
     message = run_python(program, MULTIPOINT_LIBRARY=None, LD_LIBRARY_PATH="/nowhere")
@@ -79,9 +82,30 @@ def test_foreign_library_is_refused():
     assert "multipoint_" in message
 
 
-def test_library_in_the_packages_folder_is_found(tmp_path):
-    copy = tmp_path / "multipoint"
+def copy_of_package(folder: Path) -> Path:
+    """Without the library that a wheel brings."""
+    copy = folder / "multipoint"
     shutil.copytree(os.path.dirname(multipoint.__file__), copy, ignore=shutil.ignore_patterns("*.so*", "__pycache__"))
+    return copy
+
+
+def test_library_without_onednn_says_what_to_install(tmp_path):
+    """A library that needs another one which is not there, as ours without oneDNN."""
+    library = tmp_path / "libmultipoint.so.0"
+    missing = tmp_path / "libdnnl.so.0"
+    for output, options in (
+        (missing, ["-Wl,-soname,libdnnl.so.0"]),
+        (library, ["-Wl,--no-as-needed", str(missing), "-Wl,-soname,libother.so"]),
+    ):
+        subprocess.run(["cc", "-shared", "-x", "c", "/dev/null", "-x", "none", *options, "-o", output], check=True)
+    missing.unlink()
+    program = "import multipoint\ntry: multipoint.build_info()\nexcept ImportError as error: print(error)"
+    message = run_python(program, MULTIPOINT_LIBRARY=str(library))
+    assert "libdnnl.so.0" in message and "apt-get install libdnnl0" in message
+
+
+def test_library_in_the_packages_folder_is_found(tmp_path):
+    copy = copy_of_package(tmp_path)
     os.symlink(os.path.abspath(os.environ["MULTIPOINT_LIBRARY"]), copy / "libmultipoint.so.0")
     program = f"import sys; sys.path.insert(0, {str(tmp_path)!r})\nimport multipoint\nprint(multipoint.library_version())"
     assert run_python(program, MULTIPOINT_LIBRARY=None).strip() == multipoint.__version__

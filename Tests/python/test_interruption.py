@@ -163,6 +163,21 @@ def test_nothing_is_shown_elsewhere(folder: Path) -> None:
     assert errors == b"" and b"\x1b" not in output and b"\r" not in output
 
 
+def test_progress_as_lines(folder: Path) -> None:
+    """For programs: to a pipe, without anything that only a terminal understands."""
+    process = start(
+        folder, [*QUANTIZE_SLOWLY, "--limit", "16", "--progress", "lines"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    output, errors = process.communicate(timeout=120)
+    assert process.returncode == 0 and b"one convolution" in output
+    lines = errors.decode().splitlines()
+    assert all(re.fullmatch(r"(calibrating|packing|probing|rounding|correcting biases) \d+ %", line) for line in lines), lines
+    assert lines[0].startswith("calibrating ") and lines[-1] == "correcting biases 100 %"
+    process = start(folder, [*QUANTIZE_SLOWLY, "--progress", "loudly"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 64 and b"loudly" in errors
+
+
 def test_an_interrupted_line_is_cleared(folder: Path) -> None:
     status, text = on_a_terminal(folder, QUANTIZE_SLOWLY, interrupt_at=b"calibrating")
     assert status == 130

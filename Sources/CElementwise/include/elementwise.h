@@ -36,7 +36,8 @@ typedef struct {
 
 /* What stands beside a layer's rows, see elementwise_sum_rows. */
 typedef enum { MULTIPOINT_ADDEND_NONE, MULTIPOINT_ADDEND_F32, MULTIPOINT_ADDEND_U8 } multipoint_addend;
-typedef enum { MULTIPOINT_CLAMP, MULTIPOINT_LEAKY, MULTIPOINT_LOGISTIC } multipoint_sum_activation;
+typedef enum { MULTIPOINT_CLAMP, MULTIPOINT_LEAKY, MULTIPOINT_FUNCTION } multipoint_sum_activation;
+struct multipoint_unary;
 
 typedef struct {
     size_t channels;
@@ -60,6 +61,8 @@ typedef struct {
     /* Clamp: the bounds. Leaky: what negative values are multiplied with, in `low`. */
     float low;
     float high;
+    /* Any other function. */
+    const struct multipoint_unary *function;
     /* [positions, channels]: u8, or float if `is_float`. */
     void *destination;
     int is_float;

@@ -12,7 +12,7 @@ enum AttributeEntry: Equatable {
 }
 
 extension AttributeEntry {
-    /// Nil for a tensor.
+    /// Nil for a tensor, and for what no operator here has.
     init?(_ value: AttributeValue) {
         switch value {
         case .int(let value): self = .int(value)
@@ -21,7 +21,7 @@ extension AttributeEntry {
         case .ints(let values): self = .ints(values)
         case .floats(let values): self = .floats(values)
         case .strings(let values): self = .strings(values)
-        case .tensor: return nil
+        case .tensor, .other: return nil
         }
     }
 

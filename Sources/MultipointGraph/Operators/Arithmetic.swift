@@ -1,62 +1,121 @@
-// Add, Sub, Mul, Div: two operands, of which one may be constant.
+// Add, Sub, Mul, Div, Pow of two operands; Min, Max, Sum, Mean of any number. Operands may be constants, but not all of them.
 
 extension Translation {
-    mutating func add(_ reader: NodeReader) throws(GraphError) {
-        try emit(.add, reader, inputs: try operands(reader))
+    mutating func binary(_ function: Binary, _ reader: NodeReader) throws(GraphError) {
+        try emit(.binary(function), reader, inputs: try operands(reader, count: 2...2))
     }
 
-    mutating func multiply(_ reader: NodeReader) throws(GraphError) {
-        try emit(.multiply, reader, inputs: try operands(reader))
-    }
-
-    /// `a − b = a + (−b)`, exactly.
+    /// `a − c = a + (−c)` for a constant c, exactly; so that it folds as additions do.
     mutating func subtract(_ reader: NodeReader) throws(GraphError) {
-        let inputs = try operands(reader)
-        if let subtrahend = constants[inputs[1]] {
-            let negated = define(like: "\(reader.name)/negated", subtrahend.mapFloats { -$0 })
-            return try emit(.add, reader, inputs: [inputs[0], negated])
-        }
-        let minusOne = define(like: "\(reader.name)/minus_one", Tensor(shape: [], [Float(-1)]))
-        let negated = newValue("\(reader.name)/negated")
-        try emit(.multiply, reader, name: newNode("\(reader.name)/negate"), inputs: [inputs[1], minusOne], output: negated)
-        try emit(.add, reader, inputs: [inputs[0], negated])
+        let inputs = try operands(reader, count: 2...2)
+        guard let subtrahend = constants[inputs[1]] else { return try emit(.binary(.subtract), reader, inputs: inputs) }
+        try emit(.add, reader, inputs: [inputs[0], constant(reader, "negated", subtrahend.mapFloats { -$0 })])
     }
 
-    /// Division by a constant is multiplication by its reciprocal.
+    /// Division by a constant is multiplication by its reciprocal, where that is an ordinary number.
     mutating func divide(_ reader: NodeReader) throws(GraphError) {
-        let inputs = try operands(reader)
-        guard let divisor = constants[inputs[1]] else {
-            throw reader.unsupported("its divisor `\(inputs[1])` is computed; a constant expected")
+        let inputs = try operands(reader, count: 2...2)
+        let reciprocal = constants[inputs[1]]?.mapFloats { 1 / $0 }
+        guard let reciprocal, reciprocal.floats?.allSatisfy(\.isNormal) == true else {
+            return try emit(.binary(.divide), reader, inputs: inputs)
         }
-        let reciprocal = divisor.mapFloats { 1 / $0 }
-        guard reciprocal.floats?.allSatisfy(\.isFinite) == true else {
-            throw reader.fail("its divisor `\(inputs[1])` contains 0, or numbers too close to it")
-        }
-        try emit(.multiply, reader, inputs: [inputs[0], define(like: "\(reader.name)/reciprocal", reciprocal)])
+        try emit(.multiply, reader, inputs: [inputs[0], constant(reader, "reciprocal", reciprocal)])
     }
 
-    /// The names of the two operands, after checking a constant one.
-    private func operands(_ reader: NodeReader) throws(GraphError) -> [String] {
+    /// Versions 7 to 15. From version 12 the exponent may be an integer.
+    mutating func power(_ reader: NodeReader) throws(GraphError) {
         try reader.allowAttributes()
         try reader.checkInputCount(2...2)
-        var constantCount = 0
-        for index in 0..<2 where shapes[reader.node.inputs[index]] == nil {
-            guard let (_, values) = try floatsInput(index, "operand", reader) else {
-                throw reader.fail("input \(index) is missing")
+        var inputs = reader.node.inputs
+        if let exponent = constants[inputs[1]], case .int64(let values) = exponent.elements {
+            inputs[1] = constant(reader, "exponent", Tensor(shape: exponent.shape, values.map { Float($0) }))
+        }
+        try check(inputs, reader)
+        if let exponent = constants[inputs[1]], let values = exponent.floats, values.count == 1,
+            let base = shapes[inputs[0]], exponent.shape.count <= base.count
+        {
+            return try emit(.elementwise(.pow(exponent: values[0])), reader, inputs: [inputs[0]])
+        }
+        try emit(.binary(.power), reader, inputs: inputs)
+    }
+
+    /// Min or Max. One number against all elements is a Clip.
+    mutating func extremum(_ extremum: Extremum, _ reader: NodeReader) throws(GraphError) {
+        let inputs = try operands(reader, count: 1...Int.max)
+        try fold(extremum == .maximum ? .maximum : .minimum, inputs, reader)
+    }
+
+    /// Sum or Mean.
+    mutating func sum(_ reader: NodeReader, mean: Bool) throws(GraphError) {
+        let inputs = try operands(reader, count: 1...Int.max)
+        guard mean, inputs.count > 1 else { return try fold(.add, inputs, reader) }
+        let sum = newValue("\(reader.name)/sum")
+        try fold(.add, inputs, reader, name: newNode("\(reader.name)/sum"), output: sum)
+        let share = constant(reader, "share", Tensor(shape: [], [1 / Float(inputs.count)]))
+        try emit(.multiply, reader, inputs: [sum, share])
+    }
+
+    /// `((a ∘ b) ∘ c) …`, the last of them with the node's name unless another is given; constants come last.
+    private mutating func fold(
+        _ function: Binary, _ inputs: [String], _ reader: NodeReader, name: String? = nil, output: String? = nil
+    ) throws(GraphError) {
+        var rest = inputs.count == 2 ? inputs[...] : (inputs.filter { shapes[$0] != nil } + inputs.filter { shapes[$0] == nil })[...]
+        guard var value = rest.popFirst(), let last = rest.popLast() else {
+            return try emit(.keepingShape(rank: shapes[inputs[0]]?.count ?? 0), reader, name: name, inputs: [inputs[0]], output: output)
+        }
+        for next in rest {
+            let (operation, operands) = combination(function, [value, next])
+            value = try step(operation, reader, "partial", inputs: operands)
+        }
+        let (operation, operands) = combination(function, [value, last])
+        try emit(operation, reader, name: name, inputs: operands, output: output)
+    }
+
+    /// A function of two operands; the larger or smaller of an operand and one number is a Clip.
+    private func combination(_ function: Binary, _ inputs: [String]) -> (Operation, inputs: [String]) {
+        guard function == .minimum || function == .maximum, let (input, limit) = scalarOperand(inputs) else {
+            return (.binary(function), inputs)
+        }
+        let most = Float.greatestFiniteMagnitude
+        if function == .minimum { return (.clip(minimum: -most, maximum: limit), [input]) }
+        return (limit == 0 ? .relu : .clip(minimum: limit, maximum: most), [input])
+    }
+
+    /// The computed one of two operands and the other, if that is one finite number that does not change its shape.
+    private func scalarOperand(_ inputs: [String]) -> (input: String, Float)? {
+        guard let index = inputs.firstIndex(where: { constants[$0] != nil }), let tensor = constants[inputs[index]],
+            let values = tensor.floats, values.count == 1, let shape = shapes[inputs[1 - index]], tensor.shape.count <= shape.count
+        else { return nil }
+        return (inputs[1 - index], values[0])
+    }
+
+    /// The names of the operands, after checking constant ones.
+    private func operands(_ reader: NodeReader, count: ClosedRange<Int>) throws(GraphError) -> [String] {
+        try reader.allowAttributes()
+        try reader.checkInputCount(count)
+        try check(reader.node.inputs, reader)
+        return reader.node.inputs
+    }
+
+    private func check(_ operands: [String], _ reader: NodeReader) throws(GraphError) {
+        for (index, operand) in operands.enumerated() where shapes[operand] == nil {
+            guard let tensor = constants[operand] else { throw reader.fail("input \(index) is missing") }
+            guard let values = tensor.floats else {
+                throw reader.fail("operand `\(operand)`: floats expected, found integers")
             }
             if let element = values.firstIndex(where: { !$0.isFinite }) {
-                throw reader.fail("operand `\(reader.node.inputs[index])`: element \(element) is \(values[element])")
+                throw reader.fail("operand `\(operand)`: element \(element) is \(values[element])")
             }
-            constantCount += 1
         }
-        guard constantCount < 2 else { throw reader.unsupported("both operands are constants") }
-        return reader.node.inputs
+        guard operands.contains(where: { shapes[$0] != nil }) else {
+            throw reader.unsupported(operands.count == 2 ? "both operands are constants" : "all operands are constants")
+        }
     }
 }
 
 extension Tensor {
     /// Integers stay as they are.
-    fileprivate func mapFloats(_ transform: (Float) -> Float) -> Tensor {
+    func mapFloats(_ transform: (Float) -> Float) -> Tensor {
         guard let floats else { return self }
         return Tensor(shape: shape, floats.map(transform))
     }

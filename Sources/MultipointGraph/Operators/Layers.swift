@@ -1,4 +1,4 @@
-// Operators with weights: Conv, Gemm, MatMul.
+// Operators with weights: Conv, and the layers of a packed file.
 
 extension Translation {
     /// A node whose weights and attributes are a layer of the packed file.
@@ -14,95 +14,69 @@ extension Translation {
         try emit(.layer(name), reader, inputs: [try operand(0, reader).name])
     }
 
-    private mutating func emit(layer: Layer, _ reader: NodeReader) throws(GraphError) {
+    /// Appends a node for a new layer.
+    /// - Parameters:
+    ///   - input: nil for the reader's first.
+    ///   - output: nil for the reader's.
+    mutating func emit(layer: Layer, _ reader: NodeReader, input: String? = nil, output: String? = nil) throws(GraphError) {
         guard layers[layer.name] == nil else { throw reader.fail("there is another layer `\(layer.name)`") }
         try layer.validate()
         keep(layer)
-        try emit(.layer(layer.name), reader, inputs: [try operand(0, reader).name])
+        let name = if let input { input } else { try operand(0, reader).name }
+        try emit(.layer(layer.name), reader, inputs: [name], output: output)
     }
 
     /// Versions 1, 11 and 22 differ in wording and element types.
     mutating func convolution(_ reader: NodeReader) throws(GraphError) {
         try reader.allowAttributes("auto_pad", "dilations", "group", "kernel_shape", "pads", "strides")
         try reader.checkInputCount(2...3)
-        guard let (shape, weights) = try floatsInput(1, "weights", reader) else { throw reader.fail("it has no weights") }
-        guard shape.count == 4 else {
-            throw reader.unsupported(
-                "weights `\(reader.node.inputs[1])` of shape \(shape): only kernels of two dimensions are supported")
-        }
-        let kernel = Array(shape[2...])
-        if let stated = try reader.ints("kernel_shape"), stated != kernel {
-            throw reader.fail("kernel_shape \(stated) does not agree with weights of shape \(shape)")
-        }
+        let input = try image(0, reader)
+        let (shape, weights) = try kernel(over: input, reader)
         let attributes = ConvolutionAttributes(
-            strides: try reader.strides(), pads: try reader.pads(over: try image(0, reader), kernel: kernel).pads,
-            dilations: try reader.dilations(), group: try reader.int("group") ?? 1)
-        let bias = try floatsInput(2, "bias", reader)
-        if let bias, bias.shape != [shape[0]] {
-            throw reader.fail("bias `\(reader.node.inputs[2])` of shape \(bias.shape); [\(shape[0])] expected")
-        }
-        try emit(
-            layer: Layer(
-                name: reader.name, operation: .convolution(attributes), shape: shape, weights: .float(weights), bias: bias?.values
-            ),
-            reader)
+            strides: try reader.strides(input), pads: try reader.pads(over: input, kernel: Array(shape[2...])).pads,
+            dilations: try reader.dilations(input), group: try reader.int("group") ?? 1)
+        let layer = Layer(
+            name: reader.name, operation: .convolution(attributes), shape: shape, weights: .float(weights),
+            bias: try bias(channels: shape[0], reader))
+        guard input.isSignal else { return try emit(layer: layer, reader) }
+        let image = try step(.unsqueeze(axes: [2]), reader, "image", inputs: [input.name])
+        let result = newValue("\(reader.name)/result")
+        try emit(layer: layer, reader, input: image, output: result)
+        try emit(.squeeze(axes: [2]), reader, name: newNode("\(reader.name)/signal"), inputs: [result])
     }
 
-    /// Versions 7, 9, 11 and 13: the bias became optional in 11.
-    mutating func gemm(_ reader: NodeReader) throws(GraphError) {
-        try reader.allowAttributes("alpha", "beta", "transA", "transB")
-        try reader.checkInputCount(2...3)
-        let input = try operand(0, reader)
-        guard input.shape.count == 2 else {
-            throw reader.fail("an input of 2 dimensions expected, `\(input.name)` has shape \(input.shape)")
+    /// The weights of Conv or ConvTranspose, a signal's as those of an image of height 1. The attribute `kernel_shape` agrees.
+    func kernel(over input: Image, _ reader: NodeReader) throws(GraphError) -> (shape: [Int], weights: [Float]) {
+        guard let (stated, weights) = try floatsInput(1, "weights", reader) else { throw reader.fail("it has no weights") }
+        let rank = input.isSignal ? 3 : 4
+        guard stated.count == rank else {
+            throw reader.fail(
+                "weights `\(reader.node.inputs[1])` of shape \(stated): \(rank) dimensions expected for input `\(input.name)`")
         }
-        guard try !reader.flag("transA") else { throw reader.unsupported("transA = 1 is not supported") }
-        let alpha = try reader.float("alpha") ?? 1
-        var (shape, weights) = try matrix(1, transposed: try !reader.flag("transB"), reader)
-        if alpha != 1 { weights = weights.map { $0 * alpha } }
-        let bias = try gemmBias(channels: shape[0], rows: input.shape[0], reader)
-        try emit(layer: Layer(name: reader.name, operation: .gemm, shape: shape, weights: .float(weights), bias: bias), reader)
+        if let kernel = try reader.ints("kernel_shape"), kernel != Array(stated[2...]) {
+            throw reader.fail("kernel_shape \(kernel) does not agree with weights of shape \(stated)")
+        }
+        let shape = input.isSignal ? [stated[0], stated[1], 1, stated[2]] : stated
+        // Before anything is computed with them.
+        guard shape.allSatisfy({ (1...TensorLimits.count).contains($0) }), shape[2...].allSatisfy({ $0 <= TensorLimits.attribute }) else {
+            throw reader.fail("weights `\(reader.node.inputs[1])` of shape \(stated): positive sizes expected")
+        }
+        return (shape, weights)
     }
 
-    /// A product with constant weights [in, out] on the right.
-    mutating func matrixProduct(_ reader: NodeReader) throws(GraphError) {
-        try reader.allowAttributes()
-        try reader.checkInputCount(2...2)
-        let (shape, weights) = try matrix(1, transposed: true, reader)
-        try emit(layer: Layer(name: reader.name, operation: .gemm, shape: shape, weights: .float(weights)), reader)
-    }
-
-    /// A constant matrix as [out, in].
-    /// - Parameter transposed: whether it is stored as [in, out].
-    private func matrix(_ index: Int, transposed: Bool, _ reader: NodeReader) throws(GraphError) -> (
-        shape: [Int], values: [Float]
-    ) {
-        guard let (shape, values) = try floatsInput(index, "weights", reader) else { throw reader.fail("it has no weights") }
-        guard shape.count == 2, shape.allSatisfy({ $0 >= 1 }) else {
-            throw reader.unsupported("weights `\(reader.node.inputs[index])` of shape \(shape): only matrices are supported")
+    /// One number per output channel.
+    func bias(channels: Int, _ reader: NodeReader) throws(GraphError) -> [Float]? {
+        guard let bias = try floatsInput(2, "bias", reader) else { return nil }
+        guard bias.shape == [channels] else {
+            throw reader.fail("bias `\(reader.node.inputs[2])` of shape \(bias.shape); [\(channels)] expected")
         }
-        return transposed ? ([shape[1], shape[0]], values.transposed(rows: shape[0], columns: shape[1])) : (shape, values)
-    }
-
-    /// `beta · C`, where C is the same for every row of the result.
-    private func gemmBias(channels: Int, rows: Int, _ reader: NodeReader) throws(GraphError) -> [Float]? {
-        guard let (shape, values) = try floatsInput(2, "bias", reader) else { return nil }
-        let beta = try reader.float("beta") ?? 1
-        guard shape.count <= 2, shape.last == 1 || shape.last == channels || shape.isEmpty else {
-            throw reader.fail("bias `\(reader.node.inputs[2])` of shape \(shape) does not broadcast to [\(rows), \(channels)]")
-        }
-        guard shape.count < 2 || shape[0] == 1 else {
-            throw reader.unsupported(
-                "bias `\(reader.node.inputs[2])` of shape \(shape): only one per output feature is supported")
-        }
-        let bias = values.count == 1 ? Array(repeating: values[0], count: channels) : values
-        return beta == 1 ? bias : bias.map { $0 * beta }
+        return bias.values
     }
 }
 
 extension [Float] {
     /// A matrix in C order, transposed. The count is `rows · columns`.
-    fileprivate func transposed(rows: Int, columns: Int) -> [Float] {
+    func transposed(rows: Int, columns: Int) -> [Float] {
         var result: [Float] = []
         result.reserveCapacity(count)
         for column in 0..<columns {

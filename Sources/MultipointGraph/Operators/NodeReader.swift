@@ -15,15 +15,23 @@ struct NodeReader {
     func unsupported(_ problem: String) -> GraphError { fail(problem, kind: .unsupported) }
 
     /// An attribute that is ignored might change what the node computes.
-    func allowAttributes(_ names: String...) throws(GraphError) {
+    func allowAttributes(_ names: String...) throws(GraphError) { try allowAttributes(names) }
+
+    func allowAttributes(_ names: [String]) throws(GraphError) {
         for attribute in node.attributes.keys.sorted() where !names.contains(attribute) {
             throw fail("version \(version) of this operator has no attribute `\(attribute)`")
         }
     }
 
+    /// Whether an optional input is there.
+    func hasInput(_ index: Int) -> Bool { index < node.inputs.count && !node.inputs[index].isEmpty }
+
     func checkInputCount(_ range: ClosedRange<Int>) throws(GraphError) {
         guard range.contains(node.inputs.count) else {
-            let expected = range.count == 1 ? "\(range.lowerBound)" : "\(range.lowerBound) to \(range.upperBound)"
+            let expected =
+                range.upperBound == Int.max
+                ? "at least \(range.lowerBound)"
+                : range.count == 1 ? "\(range.lowerBound)" : "\(range.lowerBound) to \(range.upperBound)"
             throw fail("\(expected) inputs expected, found \(node.inputs.count)")
         }
     }
@@ -36,8 +44,8 @@ struct NodeReader {
         }
     }
 
-    func flag(_ attribute: String) throws(GraphError) -> Bool {
-        let value = try int(attribute) ?? 0
+    func flag(_ attribute: String, default defaultValue: Bool = false) throws(GraphError) -> Bool {
+        let value = try int(attribute) ?? (defaultValue ? 1 : 0)
         guard value == 0 || value == 1 else { throw fail("attribute `\(attribute)` is \(value); 0 or 1 expected") }
         return value == 1
     }
@@ -58,6 +66,15 @@ struct NodeReader {
         case .ints(let values): return values.map { Int($0) }
         case .floats(let values) where values.isEmpty: return []
         default: throw typeMismatch(attribute, "a list of integers")
+        }
+    }
+
+    func floats(_ attribute: String) throws(GraphError) -> [Float]? {
+        switch node.attributes[attribute] {
+        case nil: return nil
+        case .floats(let values) where values.allSatisfy(\.isFinite): return values
+        case .ints(let values): return values.map { Float($0) }
+        default: throw typeMismatch(attribute, "a list of finite numbers")
         }
     }
 

@@ -12,7 +12,7 @@ extension Translation {
         }
         guard try !reader.flag("storage_order") else { throw reader.unsupported("storage_order = 1 is not supported") }
         let (input, pooling) = try pooling(reader)
-        try emit(.maxPool(pooling), reader, inputs: [input])
+        try emit(.maxPool(pooling), over: input, reader)
     }
 
     /// Versions 7 to 22: 10 brought ceil_mode, 19 dilations.
@@ -25,20 +25,21 @@ extension Translation {
                 "auto_pad", "ceil_mode", "count_include_pad", "dilations", "kernel_shape", "pads", "strides")
         }
         let (input, pooling) = try pooling(reader)
-        try emit(.averagePool(pooling, countsPadding: try reader.flag("count_include_pad")), reader, inputs: [input])
+        try emit(.averagePool(pooling, countsPadding: try reader.flag("count_include_pad")), over: input, reader)
     }
 
-    private func pooling(_ reader: NodeReader) throws(GraphError) -> (input: String, Pooling) {
+    private func pooling(_ reader: NodeReader) throws(GraphError) -> (Image, Pooling) {
         try reader.checkInputCount(1...1)
         let input = try image(0, reader)
-        let kernel = try reader.kernelShape()
+        let kernel = try reader.kernelShape(input)
         let (pads, automatic) = try reader.pads(over: input, kernel: kernel)
         // With auto_pad the size of the result does not depend on ceil_mode.
         let ceilMode = try reader.flag("ceil_mode") && !automatic
         return (
-            input.name,
+            input,
             Pooling(
-                kernel: kernel, strides: try reader.strides(), pads: pads, dilations: try reader.dilations(), ceilMode: ceilMode)
+                kernel: kernel, strides: try reader.strides(input), pads: pads, dilations: try reader.dilations(input),
+                ceilMode: ceilMode)
         )
     }
 }

@@ -1,15 +1,6 @@
-// Concat, Slice, Pad.
+// Slice, Split, Gather.
 
 extension Translation {
-    mutating func concat(_ reader: NodeReader) throws(GraphError) {
-        try reader.allowAttributes("axis")
-        var inputs: [Operand] = []
-        for index in reader.node.inputs.indices { inputs.append(try operand(index, reader)) }
-        guard let first = inputs.first else { throw reader.fail("at least one input expected") }
-        let axis = try reader.axis(try reader.required(try reader.int("axis"), "axis"), rank: first.shape.count)
-        try emit(.concat(axis: axis), reader, inputs: inputs.map(\.name))
-    }
-
     /// Version 1 has attributes and no steps, 10 and later have inputs.
     mutating func slice(_ reader: NodeReader) throws(GraphError) {
         let starts: [Int]?, ends: [Int]?, axes: [Int]?, steps: [Int]?
@@ -27,45 +18,73 @@ extension Translation {
         let input = try operand(0, reader)
         let from = try reader.required(starts, "starts"), to = try reader.required(ends, "ends")
         let positions = try reader.axes(axes ?? Array(from.indices), rank: input.shape.count)
+        try emit(from, to, positions, steps ?? Array(repeating: 1, count: positions.count), of: input, reader)
+    }
+
+    /// Axes that are taken whole whatever their size, such as the batch, are left out.
+    private mutating func emit(
+        _ starts: [Int], _ ends: [Int], _ axes: [Int], _ steps: [Int], of input: Operand, _ reader: NodeReader
+    ) throws(GraphError) {
+        guard [starts, ends, steps].allSatisfy({ $0.count == axes.count }) else {
+            throw reader.fail("starts \(starts), ends \(ends), steps \(steps): as many numbers as axes \(axes) expected")
+        }
+        let kept = axes.indices.filter { starts[$0] != 0 || ends[$0] < Int(Int32.max) || steps[$0] != 1 }
+        if kept.isEmpty { return try emit(.keepingShape(rank: input.shape.count), reader, inputs: [input.name]) }
         let operation = Operation.slice(
-            starts: from, ends: to, axes: positions, steps: steps ?? Array(repeating: 1, count: positions.count))
+            starts: kept.map { starts[$0] }, ends: kept.map { ends[$0] }, axes: kept.map { axes[$0] }, steps: kept.map { steps[$0] })
         try emit(operation, reader, inputs: [input.name])
     }
 
-    /// Version 2 has attributes, 11 and later have inputs; 18 brought axes.
-    mutating func pad(_ reader: NodeReader) throws(GraphError) {
-        let pads: [Int]?, value: Float
-        if reader.version < 11 {
-            try reader.allowAttributes("mode", "pads", "value")
+    /// Versions 2 and 11 have the sizes as an attribute, 13 and later as an input; 18 brought num_outputs.
+    mutating func split(_ reader: NodeReader) throws(GraphError) {
+        var parts = reader.node.outputs.count
+        var sizes: [Int]?
+        if reader.version < 13 {
+            try reader.allowAttributes("axis", "split")
             try reader.checkInputCount(1...1)
-            (pads, value) = (try reader.ints("pads"), try reader.float("value") ?? 0)
+            sizes = try reader.ints("split")
         } else {
-            try reader.allowAttributes("mode")
-            try reader.checkInputCount(2...(reader.version < 18 ? 3 : 4))
-            (pads, value) = (try intsInput(1, "pads", reader), try scalarInput(2, "constant_value", reader) ?? 0)
+            try reader.allowAttributes(reader.version < 18 ? ["axis"] : ["axis", "num_outputs"])
+            try reader.checkInputCount(1...2)
+            sizes = try intsInput(1, "split", reader)
+            parts = try reader.int("num_outputs") ?? parts
         }
-        let mode = try reader.string("mode") ?? "constant"
-        guard mode == "constant" else { throw reader.unsupported("mode `\(mode)`: only `constant` is supported") }
         let input = try operand(0, reader)
-        let axes = try reader.axes(
-            try intsInput(3, "axes", reader) ?? Array(input.shape.indices), rank: input.shape.count)
-        let all = try spread(try reader.required(pads, "pads"), over: axes, rank: input.shape.count, reader)
-        try emit(.pad(pads: all, .constant(value)), reader, inputs: [input.name])
+        let axis = try reader.axis(try reader.int("axis") ?? 0, rank: input.shape.count), size = input.shape[axis]
+        guard parts == reader.node.outputs.count, sizes == nil || sizes?.count == parts else {
+            throw reader.fail("\(sizes?.count ?? parts) parts for \(reader.node.outputs.count) outputs")
+        }
+        guard sizes != nil || reader.version >= 18 || size % parts == 0 else {
+            throw reader.fail("axis \(axis) of `\(input.name)` of shape \(input.shape) has no \(parts) equal parts")
+        }
+        // In version 18 the last part may be smaller.
+        let share = (size - 1) / parts + 1
+        let lengths = sizes ?? (0..<parts).map { min(share, size - $0 * share) }
+        guard lengths.allSatisfy({ (1...size).contains($0) }), lengths.reduce(0, +) == size else {
+            throw reader.fail("parts \(lengths) of axis \(axis) of `\(input.name)` of shape \(input.shape)")
+        }
+        var start = 0
+        for (index, output) in reader.node.outputs.enumerated() {
+            let operation = Operation.slice(starts: [start], ends: [start + lengths[index]], axes: [axis], steps: [1])
+            start += lengths[index]
+            guard useCounts[output] != nil, !output.isEmpty else { continue }
+            let name = index == 0 ? reader.name : newNode("\(reader.name)/part_\(index)")
+            try emit(operation, reader, name: name, inputs: [input.name], output: output)
+        }
     }
 
-    /// Begins and ends of some axes as begins and ends of all axes.
-    private func spread(_ pads: [Int], over axes: [Int], rank: Int, _ reader: NodeReader) throws(GraphError) -> [Int] {
-        guard pads.count == 2 * axes.count else {
-            throw reader.fail("pads \(pads): \(2 * axes.count) numbers expected for \(axes.count) axes")
+    /// With constant indices.
+    mutating func gather(_ reader: NodeReader) throws(GraphError) {
+        try reader.allowAttributes("axis")
+        try reader.checkInputCount(2...2)
+        let input = try operand(0, reader)
+        let axis = try reader.axis(try reader.int("axis") ?? 0, rank: input.shape.count), size = input.shape[axis]
+        let tensor = try reader.required(try constantInput(1, "indices", reader), "indices")
+        guard let values = tensor.integers else { throw reader.fail("indices `\(reader.node.inputs[1])`: integers expected") }
+        if let index = values.first(where: { !(-size..<size).contains(Int($0)) }) {
+            throw reader.fail("index \(index) does not exist in axis \(axis) of `\(input.name)` of shape \(input.shape)")
         }
-        if let pad = pads.first(where: { $0 < 0 }) {
-            throw reader.unsupported("pads \(pads): cropping by a negative pad (\(pad)) is not supported")
-        }
-        var all = Array(repeating: 0, count: 2 * rank)
-        for (index, axis) in axes.enumerated() {
-            all[axis] = pads[index]
-            all[rank + axis] = pads[axes.count + index]
-        }
-        return all
+        let indices = values.map { Int($0) < 0 ? Int($0) + size : Int($0) }
+        try emit(.gather(indices: indices, shape: tensor.shape, axis: axis), reader, inputs: [input.name])
     }
 }

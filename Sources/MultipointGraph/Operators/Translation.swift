@@ -8,16 +8,31 @@ struct Translation {
     let useCounts: [String: Int]
     /// Values whose quantization is known; they have to stay what they are.
     let quantizedValues: Set<String>
+    /// Whether an input's first dimension is said to be the batch.
+    let declaresBatch: Bool
     private(set) var nodes: [Node] = []
     /// Of inputs and results so far, for batch size 1.
     private(set) var shapes: [String: [Int]] = [:]
     private(set) var constants: [String: Tensor]
+    /// Whether the definition has an input with an open batch dimension.
+    let isBatchOpen: Bool
+    /// If it has: shapes for the last of `sampleBatches`, as far as they can be inferred.
+    private(set) var otherShapes: [String: [Int]] = [:]
+    /// What was computed of constants and shapes, and depends on the batch size.
+    var sampled: [String: SampledTensor] = [:]
+    /// How many of a value's uses were folded.
+    var foldedUses: [String: Int] = [:]
+    var budget: FoldingBudget
+    /// Results of QuantizeLinear, with the values that stand for them.
+    var quantizedActivations: [String: String] = [:]
     private(set) var layers: [String: Layer] = [:]
     private(set) var layerOrder: [String] = []
     /// Layers that came with the definition; they are what a file says and never changed.
     private(set) var filedLayers: Set<String> = []
     /// The node that computes a value.
     private(set) var producers: [String: Int] = [:]
+    /// For every node: the definition's node that it comes from.
+    private(set) var origins: [String: String] = [:]
     private var valueNames: UniqueNames
     private var nodeNames: UniqueNames
 
@@ -25,13 +40,17 @@ struct Translation {
         operatorSet = definition.operatorSet
         useCounts = definition.useCounts(of: nodes)
         quantizedValues = Set(definition.quantization.keys)
+        declaresBatch = definition.inputs.contains { $0.shape.first == .batch }
         constants = definition.initializers
         valueNames = UniqueNames(
             definition.inputs.map(\.name) + definition.initializers.keys + definition.nodes.flatMap(\.outputs))
         nodeNames = UniqueNames(nodes.lazy.filter { $0.operatorType != "Constant" }.map(\.name))
+        isBatchOpen = definition.inputs.contains { $0.shape.first == .batch }
+        budget = FoldingBudget(given: definition.constantElementCount)
         for input in definition.inputs {
             try input.checkInput(batch: 1)
             shapes[input.name] = input.shape(batch: 1)
+            if isBatchOpen { otherShapes[input.name] = input.shape(batch: Translation.sampleBatches.last ?? 1) }
         }
         for (name, tensor) in definition.initializers where elementCount(of: tensor.shape) != tensor.count {
             throw GraphError("initializer `\(name)`: \(tensor.count) elements do not fit shape \(tensor.shape)")
@@ -46,7 +65,16 @@ struct Translation {
 
     /// Appends what the node computes.
     mutating func translate(_ node: NodeDefinition) throws(GraphError) {
-        guard node.domain.isEmpty || node.domain == "ai.onnx" else {
+        if try fold(node) { return }
+        let node = try settlingBatch(node)
+        if try translateQuantization(node) { return }
+        if node.isQuantizedOperator {
+            throw GraphError(
+                node: node.name,
+                "operator `\(node.operatorType)` works on quantized values; export the network with the QDQ format (QuantizeLinear and DequantizeLinear), or in float",
+                kind: .unsupported)
+        }
+        guard node.isOfDefaultDomain else {
             throw GraphError(
                 node: node.name,
                 "operator `\(node.operatorType)` of domain `\(node.domain)`: only ONNX's default domain is supported",
@@ -59,41 +87,78 @@ struct Translation {
                 kind: .unsupported)
         }
         let reader = NodeReader(node: node, version: version)
-        for output in node.outputs.dropFirst() where useCounts[output] != nil && !output.isEmpty {
+        let hasMoreOutputs = node.operatorType == "Split" || node.operatorType == "LayerNormalization"
+        for output in node.outputs.dropFirst() where !hasMoreOutputs && useCounts[output] != nil && !output.isEmpty {
             throw reader.unsupported("its output `\(output)` is used; only the first output is supported")
         }
         if let layer = node.layer { try filedLayer(reader, layer) } else { try translate(reader) }
     }
 
     private mutating func translate(_ reader: NodeReader) throws(GraphError) {
+        if let function = Elementwise.withoutAttributes[reader.node.operatorType] { return try unary(.elementwise(function), reader) }
+        if let reduction = Reduction.named[reader.node.operatorType] { return try reduce(reduction, reader) }
         switch reader.node.operatorType {
-        case "Add": try add(reader)
+        case "Add": try binary(.add, reader)
+        case "ArgMax": try argument(.maximum, reader)
+        case "ArgMin": try argument(.minimum, reader)
         case "AveragePool": try averagePool(reader)
         case "BatchNormalization": try batchNormalization(reader)
+        case "Cast": try cast(reader)
+        case "CastLike": try castLike(reader)
+        case "Celu": try celu(reader)
         case "Clip": try clip(reader)
         case "Concat": try concat(reader)
         case "Constant": try constant(reader)
         case "Conv": try convolution(reader)
+        case "ConvTranspose": try transposedConvolution(reader)
+        case "DepthToSpace": try depthToSpace(reader)
         case "Div": try divide(reader)
         case "Dropout": try dropout(reader)
+        case "Elu": try elu(reader)
+        case "Expand": try expand(reader)
         case "Flatten": try flatten(reader)
+        case "Gather": try gather(reader)
+        case "Gelu": try gelu(reader)
         case "Gemm": try gemm(reader)
-        case "GlobalAveragePool": try unary(.globalAveragePool, reader)
+        case "GlobalAveragePool": try globalAveragePool(reader)
+        case "GlobalLpPool": try globalLpPool(reader)
+        case "GlobalMaxPool": try globalMaxPool(reader)
+        case "GroupNormalization": try groupNormalization(reader)
+        case "HardSigmoid": try hardSigmoid(reader)
         case "Identity": try identity(reader)
+        case "InstanceNormalization": try instanceNormalization(reader)
+        case "LRN": try localResponseNormalization(reader)
+        case "LayerNormalization": try layerNormalization(reader)
         case "LeakyRelu": try leakyRelu(reader)
+        case "LogSoftmax": try softmax(reader, logarithm: true)
+        case "LpNormalization": try lpNormalization(reader)
         case "MatMul": try matrixProduct(reader)
+        case "Max": try extremum(.maximum, reader)
         case "MaxPool": try maxPool(reader)
-        case "Mul": try multiply(reader)
+        case "Mean": try sum(reader, mean: true)
+        case "MeanVarianceNormalization": try meanVarianceNormalization(reader)
+        case "Min": try extremum(.minimum, reader)
+        case "Mul": try binary(.multiply, reader)
+        case "PRelu": try prelu(reader)
         case "Pad": try pad(reader)
-        case "Relu": try unary(.relu, reader)
+        case "Pow": try power(reader)
+        case "ReduceLogSum": try reduceLogSum(reader)
+        case "ReduceLogSumExp": try reduceLogSumExp(reader)
         case "Reshape": try reshape(reader)
-        case "Sigmoid": try unary(.sigmoid, reader)
+        case "Resize": try resize(reader)
+        case "Selu": try selu(reader)
         case "Slice": try slice(reader)
-        case "Softmax": try softmax(reader)
+        case "Softmax": try softmax(reader, logarithm: false)
+        case "SpaceToDepth": try spaceToDepth(reader)
+        case "Split": try split(reader)
         case "Squeeze": try squeeze(reader)
         case "Sub": try subtract(reader)
+        case "Sum": try sum(reader, mean: false)
+        case "Swish": try swish(reader)
+        case "ThresholdedRelu": try thresholdedRelu(reader)
         case "Transpose": try transpose(reader)
         case "Unsqueeze": try unsqueeze(reader)
+        case "Upsample": try upsample(reader)
         default: throw reader.unsupported("this operator is not supported")
         }
     }
@@ -109,8 +174,32 @@ extension Translation {
         let node = Node(name: name ?? reader.name, operation: operation, inputs: inputs, output: output ?? reader.output)
         shapes[node.output] = try node.outputShape(shapes: shapes, constants: constants, layers: layers)
         producers[node.output] = nodes.count
+        if isBatchOpen {
+            // What does not scale is said by Network+Batch.swift, which knows more.
+            otherShapes[node.output] = try? node.outputShape(shapes: otherShapes, constants: constants, layers: layers)
+        }
         nodes.append(node)
+        origins[node.name] = reader.name
     }
+
+    /// Appends a step on the way to the node's result.
+    /// - Parameter what: follows the node's name in the name of the step.
+    /// - Returns: the name of the step's result.
+    mutating func step(
+        _ operation: Operation, _ reader: NodeReader, _ what: String, inputs: [String]
+    ) throws(GraphError) -> String {
+        let output = newValue("\(reader.name)/\(what)")
+        try emit(operation, reader, name: newNode("\(reader.name)/\(what)"), inputs: inputs, output: output)
+        return output
+    }
+
+    /// A new constant of the node.
+    mutating func constant(_ reader: NodeReader, _ what: String, _ tensor: Tensor) -> String {
+        define(like: "\(reader.name)/\(what)", tensor)
+    }
+
+    /// The shape of a computed value or of a constant, for batch size 1.
+    func shape(of value: String) -> [Int]? { shapes[value] ?? constants[value]?.shape }
 
     /// An operation with one input and no attributes.
     mutating func unary(_ operation: Operation, _ reader: NodeReader) throws(GraphError) {
@@ -167,6 +256,11 @@ extension Translation {
 
     mutating func define(_ name: String, _ tensor: Tensor) { constants[name] = tensor }
 
+    mutating func forget(_ constant: String) {
+        constants[constant] = nil
+        sampled[constant] = nil
+    }
+
     /// A new constant whose name starts with `base`.
     mutating func define(like base: String, _ tensor: Tensor) -> String {
         let name = valueNames.next(base)
@@ -188,6 +282,7 @@ extension Translation {
         layers[layer.name] = layer
         producers[nodes[node].output] = nil
         shapes[output] = shapes.removeValue(forKey: nodes[node].output)
+        otherShapes[output] = otherShapes.removeValue(forKey: nodes[node].output)
         nodes[node].output = output
         producers[output] = node
     }

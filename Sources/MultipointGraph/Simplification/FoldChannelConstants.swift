@@ -7,14 +7,13 @@ extension Network {
         // What follows may be folded into the same layer, which then computes the output of the folded node.
         var shapeOf = shapes
         for index in nodes.indices {
-            guard let (value, affine) = channelAffine(nodes[index], uses, shapeOf, filedLayers),
-                let producer = uses.producers[value], case .layer(let name) = nodes[producer].operation,
-                let layer = layers[name]
+            guard let (value, affine, layer) = channelAffine(nodes[index], uses, shapeOf, filedLayers),
+                let producer = uses.producers[value]
             else { continue }
             let folded = affine.folded(into: layer)
             // Overflow is not worth an error: the node stays.
             guard (try? folded.validate()) != nil else { continue }
-            layers[name] = folded
+            layers[layer.name] = folded
             nodes[producer].output = nodes[index].output
             uses.rename(value, to: nodes[index].output)
             shapeOf[nodes[index].output] = shapeOf.removeValue(forKey: value)
@@ -23,37 +22,63 @@ extension Network {
         nodes = nodes.indices.filter { !removed.contains($0) }.map { nodes[$0] }
     }
 
-    /// What a node does to the channels of a layer whose result nothing else uses.
+    /// What a node does to the channels of a layer whose result nothing else uses; `value` is that result, maybe moved.
     private func channelAffine(
         _ node: Node, _ uses: ValueUses, _ shapes: [String: [Int]], _ filedLayers: Set<String>
-    ) -> (value: String, ChannelAffine)? {
+    ) -> (value: String, ChannelAffine, Layer)? {
         guard node.operation == .add || node.operation == .multiply, node.inputs.count == 2,
             let constantIndex = node.inputs.firstIndex(where: { constants[$0] != nil }),
             let tensor = constants[node.inputs[constantIndex]]
         else { return nil }
         let value = node.inputs[1 - constantIndex]
-        guard uses.counts[value] == 1, quantization[value] == nil, let shape = shapes[value],
-            let producer = uses.producers[value], case .layer(let name) = nodes[producer].operation,
-            !filedLayers.contains(name), let layer = layers[name], layer.outputQuantization == nil,
-            let factors = tensor.perChannel(layer, resultRank: shape.count)
+        guard let (layer, channelOf) = layer(behind: value, uses, shapes), !filedLayers.contains(layer.name),
+            layer.outputQuantization == nil, let shape = shapes[value],
+            let factors = tensor.perChannel(axis: layer.isConvolution ? 1 : shape.count - 1, of: shape)
         else { return nil }
+        let layerFactors = (0..<layer.channels).map { factors[channelOf($0)] }
         let neutral = Array(repeating: node.operation == .add ? 1.0 : 0.0, count: layer.channels)
-        return (
-            value,
-            node.operation == .add ? ChannelAffine(scale: neutral, shift: factors) : ChannelAffine(scale: factors, shift: neutral)
-        )
+        let affine =
+            node.operation == .add
+            ? ChannelAffine(scale: neutral, shift: layerFactors) : ChannelAffine(scale: layerFactors, shift: neutral)
+        return (value, affine, layer)
+    }
+
+    /// The layer whose result a value is, and which channel of the value each of its channels becomes. In between may be what
+    /// moves elements within images.
+    private func layer(
+        behind value: String, _ uses: ValueUses, _ shapes: [String: [Int]]
+    ) -> (Layer, channelOf: (Int) -> Int)? {
+        var value = value
+        var channelOf: (Int) -> Int = { $0 }, isMoved = false
+        while uses.counts[value] == 1, quantization[value] == nil, let producer = uses.producers[value] {
+            switch nodes[producer].operation {
+            case .layer(let name): return layers[name].flatMap { $0.isConvolution || !isMoved ? ($0, channelOf) : nil }
+            case .depthToSpace(let block, .columnRowDepth):
+                let next = channelOf
+                channelOf = { next($0 / (block * block)) }
+            case .slice(_, _, let axes, _) where axes.allSatisfy({ $0 > 1 }): break
+            case .squeeze(let axes?) where axes.allSatisfy({ $0 > 1 }): break
+            default: return nil
+            }
+            isMoved = true
+            value = nodes[producer].inputs[0]
+        }
+        return nil
     }
 }
 
+extension Layer {
+    fileprivate var isConvolution: Bool { if case .convolution = operation { true } else { false } }
+}
+
 extension Tensor {
-    /// One number per output channel of a layer, or nil if the tensor broadcasts to its result in another way.
-    fileprivate func perChannel(_ layer: Layer, resultRank: Int) -> [Double]? {
-        guard let floats, shape.count <= resultRank else { return nil }
-        if floats.count == 1 { return Array(repeating: Double(floats[0]), count: layer.channels) }
-        // Positions from the end: Conv's channels are the second of four dimensions, Gemm's the last.
-        let fromEnd = if case .convolution = layer.operation { 3 } else { 1 }
-        let axis = shape.count - fromEnd
-        guard axis >= 0, shape[axis] == layer.channels, floats.count == layer.channels else { return nil }
+    /// One number for each position along an axis of a result, or nil if the tensor broadcasts to it in another way.
+    fileprivate func perChannel(axis: Int, of result: [Int]) -> [Double]? {
+        guard let floats, shape.count <= result.count, result.indices.contains(axis) else { return nil }
+        let channels = result[axis]
+        if floats.count == 1 { return Array(repeating: Double(floats[0]), count: channels) }
+        let own = axis - (result.count - shape.count)
+        guard own >= 0, shape[own] == channels, floats.count == channels else { return nil }
         return floats.map(Double.init)
     }
 }

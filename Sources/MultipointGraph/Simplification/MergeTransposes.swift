@@ -31,10 +31,11 @@ extension Node {
         let moving = permutation.filter { axis in sources.contains { $0[axis] != 1 } }
         guard moving == moving.sorted() else { return nil }
         var target = results[0]
-        for axis in target.indices where results[0][axis] != results[1][axis] {
-            // Where the batch is; 0 copies it, if it was in the same place.
-            guard sources[0][axis] == results[0][axis], sources[1][axis] == results[1][axis] else { return nil }
-            target[axis] = 0
+        for axis in target.indices {
+            // Where the batch is or may be; 0 copies it, if it was in the same place.
+            let isCopy = sources[0][axis] == results[0][axis] && sources[1][axis] == results[1][axis]
+            guard isCopy || results[0][axis] == results[1][axis] else { return nil }
+            if isCopy, axis == 0 || results[0][axis] != results[1][axis] { target[axis] = 0 }
         }
         return .reshape(target, allowZero: false)
     }

@@ -8,9 +8,16 @@ extension Network {
             let before = nodes
             removeIdentities()
             mergeTransposes()
+            recognizeChannelShuffles()
+            mergeReshapes()
+            mergeClips()
+            recognizeActivations()
+            hoistActivations()
             if nodes == before { break }
         }
         foldChannelConstants(keeping: filedLayers)
+        // Batch normalization may have been between a layer and its activation.
+        hoistActivations()
         foldPads(keeping: filedLayers)
         removeUnused()
     }

@@ -12,7 +12,7 @@ extension Network {
         for var node in nodes {
             node.inputs = node.inputs.map(replacements.resolve)
             let output = node.output
-            if let input = node.inputs.first, node.isIdentity(shapes) {
+            if let input = node.identityInput(shapes, constants) {
                 if !outputNames.contains(output) {
                     replacements.replace(output, by: input)
                     keepQuantization(of: output, for: input)
@@ -53,20 +53,31 @@ private struct Replacements {
 }
 
 extension Node {
+    /// The input that the node's result is equal to, if it is.
     /// - Parameter shapes: of all values, for different batch sizes, by the names that values had before identities were removed.
-    fileprivate func isIdentity(_ shapes: [[String: [Int]]]) -> Bool {
-        switch operation {
-        case .transpose(let permutation): permutation == Array(permutation.indices)
-        case .concat: inputs.count == 1
-        case .pad(let pads, _): pads.allSatisfy { $0 == 0 }
-        case .slice(_, _, _, let steps): steps.allSatisfy { $0 > 0 } && keepsShape(shapes)
-        case .flatten, .reshape, .squeeze, .unsqueeze: keepsShape(shapes)
-        default: false
-        }
+    fileprivate func identityInput(_ shapes: [[String: [Int]]], _ constants: [String: Tensor]) -> String? {
+        let input = inputs.first { constants[$0] == nil }
+        guard let input else { return nil }
+        let isIdentity =
+            switch operation {
+            case .transpose(let permutation): permutation == Array(permutation.indices)
+            case .concat: inputs.count == 1
+            case .pad(let pads, _): pads.allSatisfy { $0 == 0 }
+            case .slice(_, _, _, let steps): steps.allSatisfy { $0 > 0 } && keepsShape(of: input, shapes)
+            case .flatten, .reshape, .squeeze, .unsqueeze, .expand: keepsShape(of: input, shapes)
+            case .binary(.add): hasOperand(of: 0, constants) && keepsShape(of: input, shapes)
+            case .binary(.multiply): hasOperand(of: 1, constants) && keepsShape(of: input, shapes)
+            default: false
+            }
+        return isIdentity ? input : nil
     }
 
-    private func keepsShape(_ shapes: [[String: [Int]]]) -> Bool {
-        guard let input = inputs.first, !shapes.isEmpty else { return false }
-        return shapes.allSatisfy { $0[input] != nil && $0[input] == $0[output] }
+    private func keepsShape(of input: String, _ shapes: [[String: [Int]]]) -> Bool {
+        !shapes.isEmpty && shapes.allSatisfy { $0[input] != nil && $0[input] == $0[output] }
+    }
+
+    /// Whether an operand is a constant with this number everywhere.
+    private func hasOperand(of number: Float, _ constants: [String: Tensor]) -> Bool {
+        inputs.contains { constants[$0]?.floats?.allSatisfy { $0 == number } == true }
     }
 }

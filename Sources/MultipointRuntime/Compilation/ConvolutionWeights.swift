@@ -221,7 +221,7 @@ struct ConvolutionWeights {
             arguments.append((.scratchpad, try Memory(descriptor, data: buffer.base)))
         }
         try withExtendedLifetime((source, scratchpad)) {
-            try primitive.execute(Stream(), ArgumentList(arguments))
+            try primitive.execute(Stream(), ArgumentList(arguments, of: primitive))
         }
         return result
     }

@@ -5,7 +5,8 @@ struct FusedLayer {
     var layer: String
     var input: String
     var residual: String?
-    var activation: Activation
+    /// Nil for none.
+    var activation: Elementwise?
     var output: String
     /// Values between the layer and the output, which exist nowhere.
     var absorbed: [String] = []
@@ -59,7 +60,7 @@ private struct Fusion {
         var result = network.nodes.map(FusedNode.single)
         for (index, node) in network.nodes.enumerated() {
             guard case .layer(let layer) = node.operation else { continue }
-            var group = FusedLayer(layer: layer, input: node.inputs[0], residual: nil, activation: .identity, output: node.output)
+            var group = FusedLayer(layer: layer, input: node.inputs[0], residual: nil, activation: nil, output: node.output)
             var last = index
             if let (next, other) = addition(after: index) {
                 group.absorbed.append(group.output)
@@ -109,13 +110,17 @@ private struct Fusion {
 
 extension Operation {
     /// The operation as an activation that a layer can take over.
-    var activation: Activation? {
-        switch self {
-        case .elementwise(.relu): .relu
-        case .elementwise(.leakyRelu(let alpha)): .leakyRelu(alpha: alpha)
-        case .elementwise(.clip(let minimum, let maximum)): .clip(minimum: minimum, maximum: maximum)
-        case .elementwise(.sigmoid): .sigmoid
+    var activation: Elementwise? {
+        guard case .elementwise(let function) = self else { return nil }
+        return switch function {
+        case .relu, .leakyRelu, .clip, .sigmoid, .hardSwish, .swish, .mish, .gelu, .geluTanh, .elu, .tanh, .softplus: function
+        case .hardSigmoid(let alpha, _) where alpha > 0: function
         default: nil
         }
     }
+}
+
+extension Elementwise {
+    /// A clip of a linear function, which takes the place of the layer's own scaling.
+    var isAffineClip: Bool { if case .hardSigmoid = self { true } else { false } }
 }

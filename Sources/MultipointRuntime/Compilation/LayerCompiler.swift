@@ -19,7 +19,8 @@ struct LayerCompiler {
     let geometry: ConvolutionGeometry
     /// Of the input; nil for a float layer.
     let inputQuantization: AffineQuantization?
-    let activation: Activation
+    /// Nil for none.
+    let activation: Elementwise?
     let name: String
 
     var channels: Int { layer.layer.channels }
@@ -30,7 +31,7 @@ struct LayerCompiler {
             case .convolution: "Conv"
             case .gemm: "Gemm"
             }
-        return activation.operatorName.map { "\(base)+\($0)" } ?? base
+        return activation.map(\.operatorType).map { "\(base)+\($0)" } ?? base
     }
 
     /// Emits the steps. `source` has the geometry's input shape; `residual` its output shape, channels last. The result is channels last,
@@ -49,7 +50,7 @@ struct LayerCompiler {
             }
             let input = try builder.converted(source, to: .channelsLast, .uint8, quantization, name: name)
             if wanted.type == .int32 { return try emitSums(input, rows, into: destination) }
-            if rows.extraCount == 0, residual == nil || geometry.group == 1,
+            if rows.extraCount == 0, residual == nil || (geometry.group == 1 && activation?.isAffineClip != true),
                 let result = try emitFolded(input, rows, residual: residual, wanted, into: destination)
             {
                 return result
@@ -102,7 +103,11 @@ struct LayerCompiler {
         }
         let result = try self.result(.float, channels: channels, wanted.type == .float32 ? destination : nil)
         var attributes = Attributes()
-        try OutputFusion(activation: activation, addition: nil, wanted: .float).append(to: &attributes)
+        if case .hardSigmoid(let alpha, let beta) = activation {
+            attributes.postOperations = [.eltwise(.linear(scale: alpha, shift: beta)), .eltwise(.clip(minimum: 0, maximum: 1))]
+        } else {
+            try OutputFusion(activation: activation, addition: nil, wanted: .float).append(to: &attributes)
+        }
         let bias = layer.layer.bias
         let convolution = try ConvolutionWeights.float(weights, layer).convolution(
             geometry, bias: bias?.count, source: .float32, destination: .float32, attributes)
@@ -127,8 +132,8 @@ struct LayerCompiler {
         let foldsZeroPoint = foldsZeroPoint(rows, besideBias: wanted.type != .uint8)
         attributes.sourceZeroPoint = foldsZeroPoint ? 0 : inputZeroPoint
         try fusion.append(to: &attributes)
-        guard var bias = bias(fusion, scales: attributes.scales) else { return nil }
-        if foldsZeroPoint { bias = bias.isEmpty ? zeroPointShares(rows) : zip(bias, zeroPointShares(rows)).map { $0 + $1 } }
+        let sums = foldsZeroPoint ? zeroPointShares(rows) : []
+        guard let bias = biasValues(bias(fusion), sums: sums, scales: attributes.scales) else { return nil }
         let convolution = try ConvolutionWeights.best(rows, layer, geometry) { (weights) throws in
             try weights.convolution(
                 geometry, bias: bias.isEmpty ? nil : bias.count, source: .uint8, destination: wanted.type, attributes)
@@ -143,15 +148,14 @@ struct LayerCompiler {
     /// is made float first; before a sigmoid too, which needs real values, because two linear post-operations would share the first
     /// one's factor.
     private func added(_ residual: StoredValue) throws -> FusedAddition {
-        let needsFloat = geometry.window.strides != [1, 1] || activation == .sigmoid
+        let needsFloat = geometry.window.strides != [1, 1] || activation?.needsRealValues == true
         return .apart(needsFloat ? try builder.converted(residual, to: .channelsLast, .float32, name: name) : residual)
     }
 
-    /// The bias and what the fusion wants added, as what a convolution adds to each row's integer sum: over the scale. Empty if that is
-    /// nothing; nil if a quotient is not finite.
-    private func bias(_ fusion: OutputFusion, scales: [Float]) -> [Float]? {
+    /// The bias and what the fusion wants added, in its units. Empty if that is nothing.
+    private func bias(_ fusion: OutputFusion) -> [Float] {
         guard layer.layer.bias != nil || fusion.shift != 0 else { return [] }
-        return biasValues((0..<channels).map { (layer.layer.bias?[$0] ?? 0) / fusion.unit + fusion.shift }, scales: scales)
+        return (0..<channels).map { (layer.layer.bias?[$0] ?? 0) / fusion.unit + fusion.shift }
     }
 
     /// Without padding every input is multiplied everywhere, and Σ q · (x − z) = Σ q · x − z · Σ q, a constant for each row. As long as
@@ -169,7 +173,8 @@ struct LayerCompiler {
     private func emitSummed(
         _ input: StoredValue, _ rows: LayerRows, residual: Residual?, _ wanted: LayerDestination, into destination: StoredValue?
     ) throws -> StoredValue {
-        let bias = geometry.group == 1 && foldsZeroPoint(rows, besideBias: false) ? zeroPointShares(rows) : nil
+        let foldsZeroPoint = geometry.group == 1 && foldsZeroPoint(rows, besideBias: false)
+        let bias = foldsZeroPoint ? biasValues([], sums: zeroPointShares(rows), scales: scales(rows.scales)) : nil
         let parts = try ConvolutionWeights.parts(rows, layer, geometry) { (weights) throws in
             var attributes = Attributes()
             if bias == nil { attributes.sourceZeroPoint = inputZeroPoint }

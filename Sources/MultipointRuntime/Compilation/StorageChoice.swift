@@ -80,8 +80,8 @@ struct StorageChoice {
         switch (operation.eightBits, output) {
         case (.none, _), (_, .float): .float
         case (.passing, .quantized(let quantization)): .preferring(quantization)
-        case (.table, .asItComes): .float
-        case (.passing, .asItComes), (.averaging, _), (.table, _): .any
+        case (.table, .asItComes), (.combining, .asItComes): .float
+        case (.passing, .asItComes), (.averaging, _), (.table, _), (.combining, _): .any
         }
     }
 }
@@ -96,15 +96,34 @@ extension Operation {
         case averaging
         /// Elements are computed from single elements.
         case table
+        /// Elements are computed from two.
+        case combining
     }
 
     /// What the operation does with values of 8 bits.
     var eightBits: EightBits {
         switch self {
-        case .maxPool, .concat, .flatten, .reshape, .squeeze, .unsqueeze, .transpose, .slice, .pad(_, .constant): .passing
-        case .averagePool, .globalAveragePool: .averaging
-        case .elementwise: activation == nil ? .none : .table
-        default: .none
+        case .maxPool, .concat, .flatten, .reshape, .squeeze, .unsqueeze, .transpose, .slice, .pad, .expand, .gather, .depthToSpace,
+            .spaceToDepth, .reduce(.maximum, _, _), .reduce(.minimum, _, _):
+            .passing
+        case .averagePool, .globalAveragePool, .reduce(.mean, axes: [2, 3], _): .averaging
+        case .resize(let resize): resize.eightBits
+        case .elementwise: .table
+        case .binary(.add), .binary(.subtract), .binary(.multiply), .binary(.minimum), .binary(.maximum), .prelu: .combining
+        // Quotients and powers of steps are far apart.
+        case .binary(.divide), .binary(.power): .none
+        case .layer, .matrixProduct, .reduce, .argument, .softmax, .logSoftmax, .layerNormalization, .localResponseNormalization: .none
+        }
+    }
+}
+
+extension Resize {
+    fileprivate var eightBits: Operation.EightBits {
+        switch mode {
+        case .nearest: .passing
+        case .linear: .averaging
+        // Overshoots the range of its input.
+        case .cubic: .none
         }
     }
 }

@@ -34,7 +34,7 @@ private final class BoundPrimitive: BoundStep {
         primitive = step.primitive
         let bound = try step.operands.map { ($0, try Memory($0.descriptor)) }
         memories = bound.map { ($0.0.buffer.index, $0.1) }
-        arguments = ArgumentList(bound.map { ($0.0.argument, $0.1) })
+        arguments = ArgumentList(bound.map { ($0.0.argument, $0.1) }, of: step.primitive)
     }
 
     func move(to addresses: UnsafePointer<UnsafeMutableRawPointer?>) throws(DNNLError) {

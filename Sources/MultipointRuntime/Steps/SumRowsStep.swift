@@ -19,7 +19,7 @@ struct SumRowsStep: Step {
     let extraChannels: [Int32]
     let bias: [Float]?
     let residual: (buffer: BufferID, quantization: AffineQuantization?)?
-    let activation: Activation
+    let activation: Elementwise?
     let destination: BufferID
     /// Nil for a float destination.
     let quantization: AffineQuantization?
@@ -38,10 +38,12 @@ private final class BoundSumRows: BoundStep {
     private let strides: UnsafeMutablePointer<Int>
     private let terms: UnsafeMutablePointer<UnsafePointer<Float>?>
     private var sum = multipoint_row_sum()
+    private let function: CArray<multipoint_unary>
     private let vectors = elementwise_widest_vectors()
 
     init(_ step: SumRowsStep) throws {
         self.step = step
+        function = CArray(step.activation.map { [$0.unary] } ?? [])
         bias = .allocate(capacity: max(1, step.channels))
         for channel in 0..<step.channels { (bias + channel).initialize(to: step.bias?[channel] ?? 0) }
         let groups = ExtraRowGroups(channels: step.channels, extraChannels: step.extraChannels)
@@ -75,6 +77,7 @@ private final class BoundSumRows: BoundStep {
             sum.addend_zero_point = Float(residual.quantization?.zeroPoint ?? 0)
         }
         (sum.activation, sum.low, sum.high) = step.activation.inSums
+        sum.function = UnsafePointer(function.base)
         sum.is_float = step.quantization == nil ? 1 : 0
         if let quantization = step.quantization { sum.quantizer = multipoint_quantizer(quantization) }
     }
@@ -152,15 +155,15 @@ extension multipoint_extra_rows {
     }
 }
 
-extension Activation {
+extension Elementwise? {
     /// With the bounds of a clamp, or what negative values are multiplied with.
     fileprivate var inSums: (multipoint_sum_activation, Float, Float) {
         switch self {
-        case .identity: (MULTIPOINT_CLAMP, -.infinity, .infinity)
+        case nil: (MULTIPOINT_CLAMP, -.infinity, .infinity)
         case .relu: (MULTIPOINT_CLAMP, 0, .infinity)
         case .clip(let minimum, let maximum): (MULTIPOINT_CLAMP, minimum, maximum)
         case .leakyRelu(let alpha): (MULTIPOINT_LEAKY, alpha, 0)
-        case .sigmoid: (MULTIPOINT_LOGISTIC, 0, 0)
+        default: (MULTIPOINT_FUNCTION, 0, 0)
         }
     }
 }

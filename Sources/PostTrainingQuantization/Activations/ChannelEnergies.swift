@@ -62,8 +62,11 @@ struct ChannelEnergies {
         case .layer(let name):
             guard let layer = network.layers[name] else { return scaled(output, ratio, to) }
             return back(output, through: layer, to).map { $0 * ratio }
-        case .elementwise(.relu), .elementwise(.clip), .elementwise(.leakyRelu): return scaled(output, ratio / 2, to)
-        case .globalAveragePool: return scaled(output, ratio * ratio, to)
+        case .elementwise(.relu), .elementwise(.clip), .elementwise(.leakyRelu), .elementwise(.hardSwish), .elementwise(.swish),
+            .elementwise(.mish), .elementwise(.gelu), .elementwise(.geluTanh), .elementwise(.elu):
+            return scaled(output, ratio / 2, to)
+        case .globalAveragePool, .reduce(.mean, axes: [2, 3], _): return scaled(output, ratio * ratio, to)
+        case .gather(let indices, _, axis: 1) where indices.count == output.count: return ofChosen(indices, output, to)
         case .averagePool(let pooling, _): return scaled(output, ratio / Double(max(1, pooling.kernel.reduce(1, *))), to)
         case .concat: return ofOperand(input, of: node, output) ?? scaled(output, 1, to)
         case .flatten, .reshape, .squeeze, .unsqueeze: return reordered(output, from, to)
@@ -100,6 +103,13 @@ struct ChannelEnergies {
             if operand == input { for channel in 0..<count { result[channel] += output[first + channel] } }
             first += count
         }
+        return result
+    }
+
+    /// Channels in another order, some of them several times or never.
+    private func ofChosen(_ indices: [Int], _ output: [Double], _ to: Channels) -> [Double] {
+        var result = [Double](repeating: 0, count: to.count)
+        for (index, energy) in zip(indices, output) where result.indices.contains(index) { result[index] += energy }
         return result
     }
 

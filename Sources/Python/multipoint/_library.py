@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
 import threading
 from ctypes import POINTER, c_char_p, c_double, c_float, c_int, c_int8, c_int32, c_int64, c_size_t, c_uint8, c_uint32
 from ctypes import c_uint64, c_void_p
@@ -330,6 +331,13 @@ def _check_version(library: ctypes.CDLL) -> None:
         raise OSError(f"it is version {found}; this package needs {major}.x from {major}.{minor}.{patch}")
 
 
+def _advice(attempts: list[str]) -> str:
+    onednn = re.search(r"libdnnl\.so\.(\d+)", "\n".join(attempts))
+    if onednn:
+        return f"\nIt needs oneDNN; on Debian and Ubuntu: apt-get install libdnnl{onednn[1]}"
+    return "\nInstall it where the loader looks, or set MULTIPOINT_LIBRARY to the path of libmultipoint.so."
+
+
 def _load() -> ctypes.CDLL:
     attempts = []
     for candidate in _candidates():
@@ -343,7 +351,7 @@ def _load() -> ctypes.CDLL:
     raise LibraryNotFoundError(
         "cannot load the multipoint library; tried\n"
         + "\n".join(attempts)
-        + "\nInstall it where the loader looks, or set MULTIPOINT_LIBRARY to the path of libmultipoint.so."
+        + _advice(attempts)
     )
 
 
@@ -363,6 +371,21 @@ def library() -> ctypes.CDLL:
             if _loaded is None:
                 _loaded = _load()
     return _loaded
+
+
+def path() -> str:
+    """The file that the library was loaded from, as the loader knows it."""
+
+    class Info(ctypes.Structure):
+        """Dl_info of <dlfcn.h>."""
+
+        _fields_ = [("file", c_char_p), ("base", c_void_p), ("name", c_char_p), ("address", c_void_p)]
+
+    info = Info()
+    address = ctypes.cast(library().multipoint_version, c_void_p)
+    if not ctypes.CDLL(None).dladdr(address, ctypes.byref(info)) or not info.file:
+        raise LibraryNotFoundError("the loader does not tell the library's file")
+    return os.path.realpath(os.fsdecode(info.file))
 
 
 def call(name: str, *arguments: Any) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from ctypes import POINTER, c_int64, c_void_p, cast
-from typing import Any, Optional
+from typing import Any, Optional, Protocol, Union
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -21,6 +21,19 @@ CODES: dict[np.dtype[Any], int] = {
 DTYPES: dict[int, np.dtype[Any]] = {code: dtype for dtype, code in CODES.items()}
 
 LAYOUTS = {"NCHW": 0, "NHWC": 1}
+
+
+class SupportsDLPack(Protocol):
+    """An array of another library, such as torch or jax, on the CPU: it hands out its memory by the DLPack protocol
+    (https://dmlc.github.io/dlpack/latest/python_spec.html)."""
+
+    def __dlpack__(self, *arguments: Any, **options: Any) -> Any: ...
+
+    def __dlpack_device__(self) -> Any: ...
+
+
+#: What inputs and outputs may be.
+AnyArray = Union[NDArray[Any], SupportsDLPack]
 
 
 def dtype_code(dtype: DTypeLike, allowed: Sequence[DTypeLike], what: str) -> int:
@@ -51,6 +64,19 @@ def empty(shape: Sequence[int], dtype: DTypeLike, layout: str = "NCHW") -> NDArr
     return np.empty(tuple(shape), dtype)
 
 
+def is_array(value: object) -> bool:
+    """Whether `value` is one array, of NumPy or of a library that speaks DLPack, and not a sequence of them."""
+    return isinstance(value, np.ndarray) or hasattr(value, "__dlpack__")
+
+
+def _shared(value: Any, what: str) -> NDArray[Any]:
+    """Another library's array as NumPy's, over the same memory."""
+    try:
+        return np.from_dlpack(value)
+    except (BufferError, RuntimeError, TypeError, ValueError, AttributeError, NotImplementedError) as error:
+        raise TypeError(f"{what}: this {type(value).__name__} does not share its memory with NumPy: {error}") from error
+
+
 def require_array(value: object, dtype: DTypeLike, what: str) -> NDArray[Any]:
     """`value` as an array that has this dtype already: conversions are the caller's to make.
 
@@ -59,7 +85,9 @@ def require_array(value: object, dtype: DTypeLike, what: str) -> NDArray[Any]:
     """
     expected = np.dtype(dtype)
     if not isinstance(value, np.ndarray):
-        raise TypeError(f"{what}: a NumPy array of {expected.name} is expected, found {type(value).__name__}")
+        if not is_array(value):
+            raise TypeError(f"{what}: an array of {expected.name} is expected, found {type(value).__name__}")
+        value = _shared(value, what)
     if value.dtype != expected:
         raise TypeError(f"{what}: an array of {expected.name} is expected, found {value.dtype}")
     return value

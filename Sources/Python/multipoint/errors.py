@@ -82,6 +82,13 @@ class ClosedError(MultipointError, ValueError):
     """The object was used after `close()`."""
 
 
+class CommandError(MultipointError):
+    """The `multipoint` command failed; the message is what it said."""
+
+    #: Its exit status; negative for the number of the signal that ended it, 0 if it could not be started.
+    returncode: int = 0
+
+
 _BY_STATUS: dict[int, type[MultipointError]] = {
     kind.status: kind
     for kind in (

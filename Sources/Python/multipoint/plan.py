@@ -12,7 +12,7 @@ from numpy.typing import DTypeLike, NDArray
 from . import _library
 from ._handle import Closeable, Handle
 from ._library import make, text
-from ._tensors import DTYPES, LAYOUTS, TensorView, destination_array, dtype_code, empty, source_array
+from ._tensors import DTYPES, LAYOUTS, AnyArray, TensorView, destination_array, dtype_code, empty, source_array
 
 Layout = Literal["NCHW", "NHWC"]
 Activation = Literal["identity", "relu", "leaky_relu", "clip", "sigmoid"]
@@ -105,13 +105,14 @@ class Plan(Closeable):
         return self._info
 
     def execute(
-        self, source: NDArray[Any], residual: Optional[NDArray[Any]] = None, out: Optional[NDArray[Any]] = None
-    ) -> NDArray[Any]:
+        self, source: AnyArray, residual: Optional[AnyArray] = None, out: Optional[AnyArray] = None
+    ) -> Any:
         """Executes the plan.
 
         Args:
             source: the input, of the plan's source dtype and shape (N, C, H, W; Gemm: N, in). It is read in place if its
-                memory is dense in the plan's layout, else copied first.
+                memory is dense in the plan's layout, else copied first. As in `Session.run`, arrays of other libraries
+                may be given by DLPack.
             residual: of the destination's shape, exactly where the plan has one; likewise.
             out: the array to write to, of the destination's dtype, shape and layout, not overlapping the others. Without it
                 a new one is made (for "NHWC" a transposed view of a channels-last array).
@@ -143,9 +144,9 @@ class Plan(Closeable):
             ctypes.byref(destination_view.struct),
             None,
         )
-        return result
+        return result if out is None else out
 
-    def _residual_view(self, residual: Optional[NDArray[Any]]) -> Optional[TensorView]:
+    def _residual_view(self, residual: Optional[AnyArray]) -> Optional[TensorView]:
         if self._residual is None:
             if residual is not None:
                 raise ValueError("residual: this plan has none")

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from . import _library
 from ._handle import Closeable, Handle
 from ._library import make, text
-from ._tensors import TensorView, destination_array, empty, source_array, tensor_list
+from ._tensors import AnyArray, TensorView, destination_array, empty, is_array, source_array, tensor_list
 from .model import Model, ValueInfo
 
 Array = NDArray[np.float32]
@@ -124,23 +124,22 @@ class Session(Closeable):
         """The network's outputs, in the order of `run`'s results."""
         return self._outputs
 
-    def run(
-        self, *arrays: Array, out: Union[Array, Sequence[Array], None] = None
-    ) -> Union[Array, tuple[Array, ...]]:
+    def run(self, *arrays: AnyArray, out: Union[AnyArray, Sequence[AnyArray], None] = None) -> Any:
         """Runs the network.
 
         Args:
             arrays: the inputs in the model's order: float32, ONNX-order shapes (N, C, H, W) with one batch size from 1 to
                 the session's largest. C-contiguous and channels-last arrays (such as `nhwc.transpose(0, 3, 1, 2)`) are
-                read in place, wherever they start in memory; others are copied first.
+                read in place, wherever they start in memory; others are copied first. Arrays of other libraries that
+                have `__dlpack__` (torch, jax, on the CPU) are taken without a copy of their own.
             out: arrays to write the outputs to (one array, or a sequence in the model's order); float32, dense in C or
-                channels-last order, not overlapping the inputs. Without it new arrays are made.
+                channels-last order, not overlapping the inputs. Without it new NumPy arrays are made.
 
         Returns:
-            The output if the network has one, else a tuple; the arrays of `out` where given.
+            The output if the network has one, else a tuple; what `out` holds where given.
 
         Raises:
-            TypeError: an argument is not an array of float32.
+            TypeError: an argument is not an array of float32, or not in the CPU's memory.
             ValueError, InvalidArgumentError: a number of arrays, a shape, a batch or memory that does not fit.
             ClosedError: after `close()`.
         """
@@ -164,7 +163,10 @@ class Session(Closeable):
                 tensor_list(outputs),
                 len(outputs),
             )
-        return results[0] if len(results) == 1 else tuple(results)
+        returned: list[Any] = list(results)
+        if out is not None:
+            returned = _listed(out)
+        return returned[0] if len(returned) == 1 else tuple(returned)
 
     def _batch(self, sources: Sequence[NDArray[Any]]) -> int:
         """The size of the batch dimension in the arrays; their shapes are the library's to check."""
@@ -174,11 +176,11 @@ class Session(Closeable):
                     return int(array.shape[axis])
         return 1
 
-    def _destinations(self, out: Union[Array, Sequence[Array], None], batch: int) -> list[Array]:
+    def _destinations(self, out: Union[AnyArray, Sequence[AnyArray], None], batch: int) -> list[Array]:
         shapes = [tuple(batch if size is None else size for size in value.shape) for value in self._outputs]
         if out is None:
             return [empty(shape, value.dtype) for shape, value in zip(shapes, self._outputs)]
-        given = [out] if isinstance(out, np.ndarray) else list(out)
+        given = _listed(out)
         if len(given) != len(shapes):
             raise ValueError(f"out: {len(shapes)} arrays expected, found {len(given)}")
         return [
@@ -249,3 +251,8 @@ class Session(Closeable):
                     )
                 )
         return Profile(batch=info.batch, runs=info.runs, seconds=info.seconds, steps=tuple(steps))
+
+
+def _listed(out: Any) -> list[Any]:
+    """One array, or a sequence of them."""
+    return [out] if is_array(out) else list(out)

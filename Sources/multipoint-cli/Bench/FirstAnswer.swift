@@ -17,10 +17,10 @@ struct FirstAnswer: Codable {
     var seconds: Double { readSeconds + decodeSeconds + compileSeconds + runSeconds }
 
     /// In this process.
-    init(model: String, batch: Int, threads: Int) throws {
+    init(model: String, _ inputShapes: InputShapeOptions, batch: Int, threads: Int) throws {
         var prepared: PreparedNetwork?
         var network: Network?
-        readSeconds = try multipoint_cli.seconds { network = try ModelFile.readNetwork(model) }
+        readSeconds = try multipoint_cli.seconds { network = try ModelFile.readNetwork(model, inputShapes) }
         decodeSeconds = multipoint_cli.seconds {
             prepared = network.map { PreparedNetwork($0) }
             network = nil
@@ -35,10 +35,10 @@ struct FirstAnswer: Codable {
     }
 
     /// In a process of its own.
-    static func measured(model: String, batch: Int, threads: Int) throws -> FirstAnswer {
-        let output = try ownOutput([
-            "bench", model, "--batch", "\(batch)", "--threads", "\(threads)", "--first-answer",
-        ])
+    static func measured(model: String, _ inputShapes: InputShapeOptions, batch: Int, threads: Int) throws -> FirstAnswer {
+        let shapes = inputShapes.inputShape.flatMap { ["--input-shape", $0.text] }
+        let output = try ownOutput(
+            ["bench", model, "--batch", "\(batch)", "--threads", "\(threads)", "--first-answer"] + shapes)
         let decoder = JSONDecoder()
         decoder.keyDecodingStrategy = .convertFromSnakeCase
         return try decoder.decode(FirstAnswer.self, from: Data(output))

@@ -125,7 +125,7 @@ final class FloorProduct {
                 buffers.append(buffer)
                 arguments.append((argument, try Memory(descriptor, data: buffer.base)))
             }
-            runs.append((stage.primitive, ArgumentList(arguments)))
+            runs.append((stage.primitive, ArgumentList(arguments, of: stage.primitive)))
         }
         (self.memories, self.buffers, self.runs) = (memories, buffers, runs)
     }

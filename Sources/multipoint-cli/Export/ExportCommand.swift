@@ -39,6 +39,8 @@ struct ExportCommand: ParsableCommand {
 
     @Option(name: [.short, .long], help: "The ONNX model to write.", completion: .file(extensions: ["onnx"])) var output: String
 
+    @OptionGroup var inputShapes: InputShapeOptions
+
     @Flag(help: "Print JSON.") var json = false
 
     func validate() throws {
@@ -86,7 +88,7 @@ struct ExportCommand: ParsableCommand {
     private func replaced(
         _ packed: PackedFile, _ file: PackedConstant, in original: String
     ) throws -> (bytes: [UInt8], nodes: NodeCounts) {
-        let replacements = try LayerMatch(packed: packed, path: model, original: original).replacements()
+        let replacements = try LayerMatch(packed: packed, path: model, original: original, inputShapes: inputShapes).replacements()
         guard !replacements.isEmpty else { throw CommandError("`\(model)` has no packed layer") }
         let bytes = try FileContent(path: original)
         defer { withExtendedLifetime(bytes) {} }

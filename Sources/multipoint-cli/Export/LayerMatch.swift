@@ -8,6 +8,7 @@ struct LayerMatch {
     let packed: PackedFile
     let path: String
     let original: String
+    let inputShapes: InputShapeOptions
 
     /// Of the packed layers; those in float stay the original's nodes.
     /// - Throws: `CommandError` naming a layer that is not the original's.
@@ -20,7 +21,7 @@ struct LayerMatch {
     /// pads. Simplifying keeps what every value's name stands for, so that a layer replaces whatever nodes of the original lead from
     /// the value that it reads to the one that it computes.
     private func networkReplacements(_ network: Network) throws -> [LayerReplacement] {
-        let float = try ModelFile.readNetwork(onnx: original)
+        let float = try ModelFile.readNetwork(onnx: original, inputShapes)
         let own = Dictionary(
             float.nodes.compactMap { node in layerName(node).map { (Place(node, $0), ()) } }, uniquingKeysWith: { first, _ in first })
         var replacements: [LayerReplacement] = []

@@ -24,8 +24,7 @@ struct ImageArray {
         }
         switch array.elements {
         case .uint8: layout = preprocessing.layout ?? .nhwc
-        case .float32: layout = preprocessing.layout ?? .nchw
-        default: throw CommandError("`\(path)`: elements of type \(array.typeName); uint8 or float32 expected")
+        case .float32, .int32, .int64: layout = preprocessing.layout ?? .nchw
         }
         scale = preprocessing.scale
         let channels = array.shape.count == 4 ? array.shape[layout == .nhwc ? 3 : 1] : 1
@@ -75,7 +74,8 @@ struct ImageArray {
                     "`\(path)`: image \(place / size), element \(place % size), is \(stored[place]); finite numbers expected")
             }
             values = converted(stored[range], size: size) { $0 }
-        default: values = []
+        case .int32(let stored): values = converted(stored[range], size: size) { Float($0) }
+        case .int64(let stored): values = converted(stored[range], size: size) { Float($0) }
         }
         if let place = values.firstIndex(where: { !$0.isFinite }) {
             throw CommandError("`\(path)`: image \(images.lowerBound + place / size) is not finite after --scale, --mean and --std")

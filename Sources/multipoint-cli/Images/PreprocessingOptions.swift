@@ -24,7 +24,7 @@ struct PreprocessingOptions: ParsableArguments {
     var mean = NumberList([0])
     @Option(help: "Then divided by: one number, or one per channel.")
     var std = NumberList([1])
-    @Option(help: "Order of four dimensions in the file. Default: nhwc for uint8, nchw for float32.")
+    @Option(help: "Order of four dimensions in the file. Default: nhwc for uint8, nchw for other types.")
     var layout: ImageLayout?
 
     func validate() throws {
@@ -44,6 +44,6 @@ struct Preprocessing: Equatable {
     var scale: Float = 1
     var mean: [Float] = [0]
     var deviation: [Float] = [1]
-    /// Nil: NHWC for uint8, NCHW for float32.
+    /// Nil: NHWC for uint8, NCHW for other types.
     var layout: ImageLayout?
 }

@@ -5,17 +5,18 @@ import ONNXImport
 
 /// Networks on disk: packed files and ONNX.
 enum ModelFile {
+    /// - Parameter inputShapes: what the caller says of open dimensions, for ONNX.
     /// - Throws: `CommandError`, `PackedFileError` or `ONNXImportError`, naming the file.
-    static func readNetwork(_ path: String) throws -> Network {
-        guard try isSafetensors(path) else { return try readNetwork(onnx: path) }
+    static func readNetwork(_ path: String, _ inputShapes: InputShapeOptions) throws -> Network {
+        guard try isSafetensors(path) else { return try readNetwork(onnx: path, inputShapes) }
         guard let network = try PackedFile(path: path).network else {
             throw CommandError("`\(path)` holds weights only; a file with a network expected")
         }
         return network
     }
 
-    static func readNetwork(onnx path: String) throws -> Network {
-        let definition = try readONNX(path: path)
+    static func readNetwork(onnx path: String, _ inputShapes: InputShapeOptions) throws -> Network {
+        let definition = try readONNX(path: path, inputShapes: inputShapes.shapes)
         do {
             return try Network(definition: definition)
         } catch {

@@ -24,7 +24,7 @@ extension ModelSummary {
 }
 
 extension ModelSummary.Value {
-    fileprivate var shapeText: String { shape.map(\.description).joined(separator: "×") }
+    var shapeText: String { shape.map(\.description).joined(separator: "×") }
 }
 
 extension ModelSummary.Totals {

@@ -1,26 +1,42 @@
+import ArgumentParser
 import Glibc
+
+/// How progress shows on standard error.
+enum ProgressStyle: String, CaseIterable, ExpressibleByArgument {
+    /// One changing line, if standard error is a terminal.
+    case auto
+    /// A line of its own for every change, such as "calibrating 25 %": for programs that read them.
+    case lines
+}
 
 /// One line on standard error that tells what is done and how long the rest of the stage will take; nothing if that is not a
 /// terminal.
 final class ProgressLine {
-    private let isTerminal = isatty(STDERR_FILENO) == 1
+    private let style: ProgressStyle
+    private let isTerminal: Bool
     private var shown = ""
     private var estimate = TimeLeft()
     private var lastDrawn = ContinuousClock.now
 
     private static var leastInterval: Duration { .milliseconds(100) }
 
+    init(_ style: ProgressStyle = .auto) {
+        self.style = style
+        isTerminal = style == .auto && isatty(STDERR_FILENO) == 1
+    }
+
     func show(_ stage: String, _ fraction: Double) {
-        guard isTerminal else { return }
+        guard isTerminal || style == .lines else { return }
         let now = ContinuousClock.now
         let isNew = estimate.stage != stage
         let left = estimate.left(stage, fraction, at: now)
         guard isNew || fraction >= 1 || now - lastDrawn >= Self.leastInterval else { return }
         let percentage = "\(Int((min(max(fraction, 0), 1) * 100).rounded(.down))) %"
-        let line = fitting(printable(stage), percentage + (left.map { ", \(durationText($0)) left" } ?? ""))
+        let rest = left.map { ", \(durationText($0)) left" } ?? ""
+        let line = style == .lines ? "\(printable(stage)) \(percentage)" : fitting(printable(stage), percentage + rest)
         guard line != shown else { return }
         (shown, lastDrawn) = (line, now)
-        write("\r\u{1B}[K" + line)
+        write(style == .lines ? line + "\n" : "\r\u{1B}[K" + line)
     }
 
     func clear() {

@@ -1,0 +1,156 @@
+/* oneDNN 3: its own functions under the names that the Swift side uses. What differs from oneDNN 2, and the pages that say so, is in
+ * Sources/DNNL/README.md. */
+#ifndef MULTIPOINT_CDNNL_GENERATION3_H
+#define MULTIPOINT_CDNNL_GENERATION3_H
+
+#include <oneapi/dnnl/dnnl.h>
+
+/* Scales and zero points are arguments of each execution. */
+enum {
+    onednn_quantization_is_argument = 1,
+    onednn_argument_scales = DNNL_ARG_ATTR_SCALES,
+    onednn_argument_zero_points = DNNL_ARG_ATTR_ZERO_POINTS
+};
+/* result = scale * sum + bias. */
+enum { onednn_bias_is_scaled = 0 };
+
+/* The status that says so. */
+enum { onednn_no_implementation_left = dnnl_last_impl_reached };
+
+/* A descriptor with an owner. */
+typedef dnnl_memory_desc_t onednn_desc;
+typedef const_dnnl_memory_desc_t const_onednn_desc;
+
+static inline dnnl_status_t onednn_desc_strided(
+    onednn_desc *desc, int rank, const dnnl_dim_t *dimensions, dnnl_data_type_t type, const dnnl_dim_t *strides) {
+    return dnnl_memory_desc_create_with_strides(desc, rank, dimensions, type, strides);
+}
+
+static inline dnnl_status_t onednn_desc_any(onednn_desc *desc, int rank, const dnnl_dim_t *dimensions, dnnl_data_type_t type) {
+    return dnnl_memory_desc_create_with_tag(desc, rank, dimensions, type, dnnl_format_tag_any);
+}
+
+/* A copy of a primitive's descriptor of an operand; NULL if it has none. */
+static inline onednn_desc onednn_desc_of(const_dnnl_primitive_desc_t primitive, dnnl_query_t what) {
+    const_onednn_desc found = dnnl_primitive_desc_query_md(primitive, what, 0);
+    onednn_desc copy = NULL;
+    if (found && dnnl_memory_desc_clone(&copy, found) != dnnl_success) return NULL;
+    return copy;
+}
+
+static inline void onednn_desc_destroy(onednn_desc desc) { dnnl_memory_desc_destroy(desc); }
+
+static inline int onednn_desc_rank(const_onednn_desc desc) {
+    int rank = 0;
+    return dnnl_memory_desc_query(desc, dnnl_query_ndims_s32, &rank) == dnnl_success ? rank : 0;
+}
+
+static inline dnnl_dim_t onednn_desc_dimension(const_onednn_desc desc, int axis) {
+    dnnl_dims_t *dimensions = NULL;
+    if (dnnl_memory_desc_query(desc, dnnl_query_dims, &dimensions) != dnnl_success) return 1;
+    return (*dimensions)[axis];
+}
+
+static inline dnnl_data_type_t onednn_desc_type(const_onednn_desc desc) {
+    dnnl_data_type_t type = dnnl_data_type_undef;
+    dnnl_memory_desc_query(desc, dnnl_query_data_type, &type);
+    return type;
+}
+
+static inline size_t onednn_desc_size(const_onednn_desc desc) { return dnnl_memory_desc_get_size(desc); }
+static inline int onednn_desc_equal(const_onednn_desc a, const_onednn_desc b) { return dnnl_memory_desc_equal(a, b); }
+
+static inline dnnl_status_t onednn_memory_create(dnnl_memory_t *memory, const_onednn_desc desc, dnnl_engine_t engine, void *data) {
+    return dnnl_memory_create(memory, desc, engine, data);
+}
+
+/* MARK: attributes */
+
+/* One scale for all (channel_axes = 0), or one per index of the axes in that mask of the argument. The values are given at execution. */
+static inline dnnl_status_t onednn_attr_scales(
+    dnnl_primitive_attr_t attributes, int argument, int axes, dnnl_dim_t count, const float *scales) {
+    (void)count, (void)scales;
+    return dnnl_primitive_attr_set_scales_mask(attributes, argument, axes);
+}
+
+static inline dnnl_status_t onednn_attr_zero_point(dnnl_primitive_attr_t attributes, int argument, int32_t value) {
+    (void)value;
+    return dnnl_primitive_attr_set_zero_points_mask(attributes, argument, 0);
+}
+
+static inline dnnl_status_t onednn_append_eltwise(dnnl_post_ops_t operations, dnnl_alg_kind_t algorithm, float alpha, float beta) {
+    return dnnl_post_ops_append_eltwise(operations, algorithm, alpha, beta);
+}
+
+static inline dnnl_status_t onednn_append_binary(dnnl_post_ops_t operations, dnnl_alg_kind_t algorithm, const_onednn_desc operand) {
+    return dnnl_post_ops_append_binary(operations, algorithm, operand);
+}
+
+static inline dnnl_status_t onednn_append_sum(dnnl_post_ops_t operations, float scale, int32_t zero_point, dnnl_data_type_t type) {
+    return dnnl_post_ops_append_sum(operations, scale, zero_point, type);
+}
+
+/* MARK: implementations, best first */
+
+/* Stands on one of them. */
+typedef dnnl_primitive_desc_t onednn_choice;
+
+/* The implementation at hand, with an owner of its own. */
+static inline dnnl_status_t onednn_choice_fetch(onednn_choice choice, dnnl_primitive_desc_t *found) {
+    return dnnl_primitive_desc_clone(found, choice);
+}
+static inline dnnl_status_t onednn_choice_next(onednn_choice choice) { return dnnl_primitive_desc_next_impl(choice); }
+static inline void onednn_choice_destroy(onednn_choice choice) { dnnl_primitive_desc_destroy(choice); }
+
+static inline dnnl_status_t onednn_reorder(
+    dnnl_primitive_desc_t *found, const_onednn_desc source, const_onednn_desc destination, dnnl_engine_t engine,
+    const_dnnl_primitive_attr_t attributes) {
+    return dnnl_reorder_primitive_desc_create(found, source, engine, destination, engine, attributes);
+}
+
+static inline dnnl_status_t onednn_convolution(
+    onednn_choice *choice, dnnl_engine_t engine, const_onednn_desc source, const_onednn_desc weights, const_onednn_desc bias,
+    const_onednn_desc destination, const dnnl_dim_t *strides, const dnnl_dim_t *dilations, const dnnl_dim_t *begins,
+    const dnnl_dim_t *ends, const_dnnl_primitive_attr_t attributes) {
+    return dnnl_convolution_forward_primitive_desc_create(
+        choice, engine, dnnl_forward_inference, dnnl_convolution_direct, source, weights, bias, destination, strides, dilations,
+        begins, ends, attributes);
+}
+
+static inline dnnl_status_t onednn_pooling(
+    onednn_choice *choice, dnnl_engine_t engine, dnnl_alg_kind_t algorithm, const_onednn_desc source, const_onednn_desc destination,
+    const dnnl_dim_t *strides, const dnnl_dim_t *kernel, const dnnl_dim_t *dilations, const dnnl_dim_t *begins,
+    const dnnl_dim_t *ends, const_dnnl_primitive_attr_t attributes) {
+    return dnnl_pooling_forward_primitive_desc_create(
+        choice, engine, dnnl_forward_inference, algorithm, source, destination, strides, kernel, dilations, begins, ends,
+        attributes);
+}
+
+static inline dnnl_status_t onednn_eltwise(
+    onednn_choice *choice, dnnl_engine_t engine, dnnl_alg_kind_t algorithm, const_onednn_desc tensor, float alpha, float beta,
+    const_dnnl_primitive_attr_t attributes) {
+    return dnnl_eltwise_forward_primitive_desc_create(
+        choice, engine, dnnl_forward_inference, algorithm, tensor, tensor, alpha, beta, attributes);
+}
+
+static inline dnnl_status_t onednn_binary(
+    onednn_choice *choice, dnnl_engine_t engine, dnnl_alg_kind_t algorithm, const_onednn_desc first, const_onednn_desc second,
+    const_onednn_desc destination, const_dnnl_primitive_attr_t attributes) {
+    return dnnl_binary_primitive_desc_create(choice, engine, algorithm, first, second, destination, attributes);
+}
+
+static inline dnnl_status_t onednn_softmax(
+    onednn_choice *choice, dnnl_engine_t engine, int is_logarithmic, const_onednn_desc tensor, int axis,
+    const_dnnl_primitive_attr_t attributes) {
+    return dnnl_softmax_forward_primitive_desc_create(
+        choice, engine, dnnl_forward_inference, is_logarithmic ? dnnl_softmax_log : dnnl_softmax_accurate, tensor, tensor, axis,
+        attributes);
+}
+
+static inline dnnl_status_t onednn_matmul(
+    onednn_choice *choice, dnnl_engine_t engine, const_onednn_desc first, const_onednn_desc second, const_onednn_desc destination,
+    const_dnnl_primitive_attr_t attributes) {
+    return dnnl_matmul_primitive_desc_create(choice, engine, first, second, NULL, destination, attributes);
+}
+
+#endif

@@ -1,0 +1,124 @@
+// Nodes that need not run: their inputs are constants, or shapes.
+//
+// Where the batch is open, a shape is not one value. It is computed for two batch sizes, like everything that is made of it; what
+// comes out the same is a constant (Network+Batch.swift finds the batch dimension in the same way).
+
+/// The values of a tensor that depends on the batch size, for the sizes of `Translation.sampleBatches`.
+struct SampledTensor {
+    var samples: [Tensor]
+    /// The operator and the node from which it comes, for messages.
+    var origin: String
+}
+
+/// How much folding may still make, in elements.
+struct FoldingBudget {
+    private var rest: Int
+
+    /// The most elements of a result whose inputs are smaller.
+    private static let resultLimit = 1 << 24
+
+    /// - Parameter given: elements in the file.
+    init(given: Int) { rest = FoldingBudget.resultLimit * 4 + 64 * min(given, 1 << 40) }
+
+    /// What a node's results may have.
+    func limit(inputs: [Tensor?]) -> Int {
+        min(rest, max(FoldingBudget.resultLimit, inputs.reduce(0) { max($0, $1?.count ?? 0) }))
+    }
+
+    mutating func spend(_ results: [Tensor]) { rest -= min(rest, results.reduce(0) { $0 + $1.count }) }
+}
+
+extension Translation {
+    /// Batch sizes that stand for all. The first is the one that shapes are inferred for.
+    static var sampleBatches: [Int] { [1, 3] }
+
+    /// Computes a node if everything that it needs is known, and defines its outputs.
+    /// - Returns: false if it is one that has to run.
+    mutating func fold(_ node: NodeDefinition) throws(GraphError) -> Bool {
+        guard isFoldable(node) else { return false }
+        let version = OperatorSet.sinceVersion(node.operatorType, in: operatorSet) ?? operatorSet
+        let reader = NodeReader(node: node, version: version)
+        let results: [[Tensor]]
+        if let shapes = try sampledShapes(reader) {
+            results = try shapes.map { shape throws(GraphError) in
+                let folding = NodeFolding(reader: reader, inputs: [], limit: TensorLimits.count)
+                return [node.operatorType == "Shape" ? try folding.shape(of: shape) : try folding.size(of: shape)]
+            }
+        } else {
+            results = try foldSamples(reader)
+        }
+        for (index, output) in node.outputs.enumerated() where !output.isEmpty {
+            let samples = results.compactMap { index < $0.count ? $0[index] : nil }
+            guard let first = samples.first, samples.count == results.count else {
+                throw reader.unsupported("it has \(node.outputs.count) outputs; \(results.first?.count ?? 0) are computed of constants")
+            }
+            if samples.allSatisfy({ $0 == first }) {
+                define(output, first)
+            } else {
+                sampled[output] = SampledTensor(samples: samples, origin: origin(reader))
+            }
+        }
+        release(node.inputs)
+        return true
+    }
+
+    private func isFoldable(_ node: NodeDefinition) -> Bool {
+        guard node.layer == nil, NodeFolding.operators.contains(node.operatorType) else { return false }
+        let isQuantization = node.operatorType == "QuantizeLinear" || node.operatorType == "DequantizeLinear"
+        guard node.isOfDefaultDomain || isQuantization && node.isOfQuantizationDomain else { return false }
+        if node.operatorType == "Shape" || node.operatorType == "Size" { return true }
+        let inputs = node.inputs.filter { !$0.isEmpty }
+        return !inputs.isEmpty && inputs.allSatisfy { constants[$0] != nil || sampled[$0] != nil }
+    }
+
+    /// For Shape and Size of a computed value: its shapes for the sample batch sizes, or one if the batch is not open.
+    private func sampledShapes(_ reader: NodeReader) throws(GraphError) -> [[Int]]? {
+        guard reader.node.operatorType == "Shape" || reader.node.operatorType == "Size", let input = reader.node.inputs.first,
+            let shape = shapes[input]
+        else { return nil }
+        try reader.checkInputCount(1...1)
+        guard isBatchOpen else { return [shape] }
+        guard let other = otherShapes[input] else {
+            throw reader.unsupported("the shape of `\(input)` cannot be told for another batch size than 1")
+        }
+        return [shape, other]
+    }
+
+    private mutating func foldSamples(_ reader: NodeReader) throws(GraphError) -> [[Tensor]] {
+        let dependsOnBatch = reader.node.inputs.contains { sampled[$0] != nil }
+        var results: [[Tensor]] = []
+        for sample in 0..<(dependsOnBatch ? Translation.sampleBatches.count : 1) {
+            let inputs = reader.node.inputs.map { sampled[$0]?.samples[sample] ?? constants[$0] }
+            let folding = NodeFolding(reader: reader, inputs: inputs, limit: budget.limit(inputs: inputs))
+            results.append(try folding.results())
+            budget.spend(results[sample])
+        }
+        return results
+    }
+
+    private func origin(_ reader: NodeReader) -> String {
+        for input in reader.node.inputs { if let origin = sampled[input]?.origin { return origin } }
+        return "\(reader.node.operatorType) of `\(reader.node.inputs.first ?? "")`"
+    }
+
+    /// Forgets constants that only folded nodes needed: dequantized weights would be kept several times.
+    private mutating func release(_ inputs: [String]) {
+        for input in inputs where !input.isEmpty {
+            guard let uses = useCounts[input] else { continue }
+            foldedUses[input, default: 0] += 1
+            if foldedUses[input] == uses { forget(input) }
+        }
+    }
+}
+
+extension GraphDefinition {
+    /// Elements of the initializers, and of the tensors in Constant nodes.
+    public var constantElementCount: Int {
+        let given = initializers.values.reduce(0) { $0 + $1.count }
+        return nodes.reduce(given) { if case .tensor(let tensor) = $1.attributes["value"] { $0 + tensor.count } else { $0 } }
+    }
+}
+
+extension NodeDefinition {
+    var isOfDefaultDomain: Bool { domain.isEmpty || domain == "ai.onnx" }
+}

@@ -1,0 +1,111 @@
+// Gemm, MatMul: layers where the right operand is a constant matrix, products of matrices otherwise.
+
+extension Translation {
+    /// Versions 7, 9, 11 and 13: the summand C became optional in 11.
+    mutating func gemm(_ reader: NodeReader) throws(GraphError) {
+        try reader.allowAttributes("alpha", "beta", "transA", "transB")
+        try reader.checkInputCount(2...3)
+        let left = try matrixOperand(0, transposed: try reader.flag("transA"), reader)
+        guard shapes[reader.node.inputs[1]] == nil else { return try computedGemm(left, reader) }
+        guard shapes[left] != nil else { throw reader.unsupported("both matrices are constants") }
+        let alpha = try reader.float("alpha") ?? 1
+        var (shape, weights) = try matrix(1, transposed: try !reader.flag("transB"), reader)
+        if alpha != 1 { weights = weights.map { $0 * alpha } }
+        if reader.hasInput(2), try !isRow(2, channels: shape[0], reader) {
+            let layer = Layer(name: reader.name, operation: .gemm, shape: shape, weights: .float(weights))
+            let product = newValue("\(reader.name)/product")
+            try emit(layer: layer, reader, input: left, output: product)
+            return try addScaled(to: product, reader)
+        }
+        let bias = try gemmBias(channels: shape[0], reader)
+        try emit(layer: Layer(name: reader.name, operation: .gemm, shape: shape, weights: .float(weights), bias: bias), reader, input: left)
+    }
+
+    /// `alpha · A B + beta · C` with a computed B.
+    private mutating func computedGemm(_ left: String, _ reader: NodeReader) throws(GraphError) {
+        let right = try matrixOperand(1, transposed: try reader.flag("transB"), reader)
+        let alpha = try reader.float("alpha") ?? 1
+        if alpha == 1, !reader.hasInput(2) { return try emit(.matrixProduct, reader, inputs: [left, right]) }
+        var product = try step(.matrixProduct, reader, "product", inputs: [left, right])
+        if alpha != 1 {
+            let factor = constant(reader, "alpha", Tensor(shape: [], [alpha]))
+            if !reader.hasInput(2) { return try emit(.multiply, reader, inputs: [product, factor]) }
+            product = try step(.multiply, reader, "scaled", inputs: [product, factor])
+        }
+        try addScaled(to: product, reader)
+    }
+
+    /// `product + beta · C`, the result of the node.
+    private mutating func addScaled(to product: String, _ reader: NodeReader) throws(GraphError) {
+        let beta = try reader.float("beta") ?? 1, result = shapes[product]
+        var summand = reader.node.inputs[2]
+        if shapes[summand] == nil {
+            guard let (shape, values) = try floatsInput(2, "bias", reader) else { throw reader.fail("input 2 is missing") }
+            summand = constant(reader, "bias", Tensor(shape: shape, values.map { $0 * beta }))
+        } else if beta != 1 {
+            let factor = constant(reader, "beta", Tensor(shape: [], [beta]))
+            summand = try step(.multiply, reader, "summand", inputs: [summand, factor])
+        }
+        try emit(.add, reader, name: shapes[product] != nil && layers[reader.name] != nil ? newNode("\(reader.name)/add") : nil, inputs: [product, summand])
+        guard shapes[reader.output] == result else {
+            throw reader.fail("`\(reader.node.inputs[2])` of shape \(shape(of: reader.node.inputs[2]) ?? []) does not broadcast to \(result ?? [])")
+        }
+    }
+
+    /// The name of an operand of two dimensions, after a Transpose if one is asked for.
+    private mutating func matrixOperand(_ index: Int, transposed: Bool, _ reader: NodeReader) throws(GraphError) -> String {
+        let name = reader.node.inputs[index]
+        guard let shape = shape(of: name) else { throw reader.fail("input \(index) is missing") }
+        guard shape.count == 2 else {
+            throw reader.fail("an input of 2 dimensions expected, `\(name)` has shape \(shape)")
+        }
+        guard transposed else { return name }
+        if shapes[name] != nil { return try step(.transpose(permutation: [1, 0]), reader, "transposed", inputs: [name]) }
+        guard let (shape, values) = try floatsInput(index, "matrix", reader) else { throw reader.fail("input \(index) is missing") }
+        let tensor = Tensor(shape: [shape[1], shape[0]], values.transposed(rows: shape[0], columns: shape[1]))
+        return constant(reader, "transposed", tensor)
+    }
+
+    /// NumPy's matmul.
+    mutating func matrixProduct(_ reader: NodeReader) throws(GraphError) {
+        try reader.allowAttributes()
+        try reader.checkInputCount(2...2)
+        let (left, right) = (reader.node.inputs[0], reader.node.inputs[1])
+        guard shapes[left] != nil || shapes[right] != nil else { throw reader.unsupported("both matrices are constants") }
+        if shapes[left] != nil, constants[right]?.shape.count == 2 {
+            let (shape, weights) = try matrix(1, transposed: true, reader)
+            return try emit(layer: Layer(name: reader.name, operation: .gemm, shape: shape, weights: .float(weights)), reader)
+        }
+        for index in 0..<2 where shapes[reader.node.inputs[index]] == nil { _ = try floatsInput(index, "matrix", reader) }
+        try emit(.matrixProduct, reader, inputs: [left, right])
+    }
+
+    /// A constant matrix as [out, in].
+    /// - Parameter transposed: whether it is stored as [in, out].
+    private func matrix(_ index: Int, transposed: Bool, _ reader: NodeReader) throws(GraphError) -> (
+        shape: [Int], values: [Float]
+    ) {
+        guard let (shape, values) = try floatsInput(index, "weights", reader) else { throw reader.fail("it has no weights") }
+        guard shape.count == 2, shape.allSatisfy({ $0 >= 1 }) else {
+            throw reader.fail("weights `\(reader.node.inputs[index])` of shape \(shape): a matrix expected")
+        }
+        return transposed ? ([shape[1], shape[0]], values.transposed(rows: shape[0], columns: shape[1])) : (shape, values)
+    }
+
+    /// Whether a summand is the same for every row of the result, and constant.
+    private func isRow(_ index: Int, channels: Int, _ reader: NodeReader) throws(GraphError) -> Bool {
+        guard let shape = constants[reader.node.inputs[index]]?.shape else { return false }
+        return shape.count <= 1 || shape.count == 2 && shape[0] == 1
+    }
+
+    /// `beta · C`, where C is the same for every row of the result.
+    private func gemmBias(channels: Int, _ reader: NodeReader) throws(GraphError) -> [Float]? {
+        guard let (shape, values) = try floatsInput(2, "bias", reader) else { return nil }
+        let beta = try reader.float("beta") ?? 1
+        guard values.count == 1 || values.count == channels else {
+            throw reader.fail("bias `\(reader.node.inputs[2])` of shape \(shape) does not broadcast to \(channels) features")
+        }
+        let bias = values.count == 1 ? Array(repeating: values[0], count: channels) : values
+        return beta == 1 ? bias : bias.map { $0 * beta }
+    }
+}

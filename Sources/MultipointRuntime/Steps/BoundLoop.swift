@@ -1,0 +1,56 @@
+import DNNL
+
+/// A step of our own that works piece by piece, in several threads where that is worth waking them.
+class BoundLoop: BoundStep {
+    /// Of the step's buffers, in its order.
+    let addresses: UnsafeMutablePointer<UnsafeMutableRawPointer?>
+    private let buffers: [BufferID]
+    private let pieces: Int
+    private let threads: Int
+
+    /// - Parameters:
+    ///   - pieces: that can be worked on apart.
+    ///   - work: about how many elements are touched in all.
+    init(_ buffers: [BufferID], pieces: Int, work: Int, threads: Int) {
+        self.buffers = buffers
+        self.pieces = pieces
+        // Small tensors are not worth waking the other threads.
+        self.threads = work >= 32_768 ? min(threads, pieces) : 1
+        addresses = .allocate(capacity: max(1, buffers.count))
+        addresses.initialize(repeating: nil, count: max(1, buffers.count))
+    }
+
+    deinit { addresses.deallocate() }
+
+    func move(to all: UnsafePointer<UnsafeMutableRawPointer?>) throws(DNNLError) {
+        for (index, buffer) in buffers.enumerated() {
+            addresses[index] = all[buffer.index]
+        }
+    }
+
+    func run(_ stream: Stream) throws(DNNLError) {
+        Threads.parallel(threads, Unmanaged.passUnretained(self).toOpaque()) { context in
+            guard let context else { return }
+            Unmanaged<BoundLoop>.fromOpaque(context)._withUnsafeGuaranteedRef { $0.run(Threads.share(of: $0.pieces)) }
+        }
+    }
+
+    /// A thread's share of the pieces.
+    func run(_ share: Range<Int>) {}
+
+    final func floats(_ index: Int) -> UnsafeMutablePointer<Float>? { addresses[index]?.assumingMemoryBound(to: Float.self) }
+    final func bytes(_ index: Int) -> UnsafeMutablePointer<UInt8>? { addresses[index]?.assumingMemoryBound(to: UInt8.self) }
+}
+
+/// Constants that a bound step hands to C for as long as it lives.
+final class CArray<Element> {
+    let base: UnsafeMutablePointer<Element>
+
+    init(_ elements: [Element]) {
+        base = .allocate(capacity: max(1, elements.count))
+        base.initialize(from: elements, count: elements.count)
+    }
+
+    /// - Note: `Element` is trivial.
+    deinit { base.deallocate() }
+}

@@ -1,0 +1,57 @@
+"""The example for Ray Serve, as its README starts it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from conftest import REPOSITORY
+from servers import Server, answer, free_ports
+
+pytestmark = pytest.mark.large
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory, packed_digits):
+    folder = tmp_path_factory.mktemp("ray")
+    (folder / "digits.multipoint").write_bytes(packed_digits)
+    (port,) = free_ports(1)
+    program = REPOSITORY / "Examples" / "ray_serve" / "serve_digits.py"
+    command = [sys.executable, program, "digits.multipoint", "--replicas", "2", "--port", port]
+    with Server(command, folder / "log", port, "/-/healthz", folder=folder) as server:
+        for _ in range(600):  # healthy before the application is there
+            if answer(server.address + "/digits", b"{}")[0] == 400:
+                break
+        yield server
+
+
+def ask(server: Server, sample: object) -> tuple[int, dict]:
+    status, body = answer(server.address + "/digits", json.dumps(sample).encode())
+    return status, json.loads(body)
+
+
+def test_answers_of_both_replicas(server, images, logits):
+    def right(index: int) -> bool:
+        status, outputs = ask(server, {"image": images[index].tolist()})
+        return status == 200 and np.array(outputs["logits"], np.float32).tobytes() == logits[index].tobytes()
+
+    with ThreadPoolExecutor(8) as clients:
+        assert all(clients.map(right, range(400)))
+
+
+@pytest.mark.parametrize(
+    ("sample", "expected"),
+    [
+        ({}, "input `image` is missing"),
+        ([], "a JSON object with the inputs by name is expected"),
+        ({"image": [[0.0] * 8] * 8}, "input `image`: shape [1, 8, 8] is expected, found [8, 8]"),
+        ({"image": "a picture"}, "input `image`: numbers are expected"),
+    ],
+)
+def test_wrong_requests(server, sample, expected):
+    status, response = ask(server, sample)
+    assert status == 400 and expected in response["error"]
