@@ -28,12 +28,12 @@ public func layerModel(
     of network: Network, file: PackedConstant, producer: String, version: String
 ) throws(ONNXExportError) -> [UInt8] {
     let definition = network.definition()
-    let values = network.inputs.map(\.name) + definition.nodes.flatMap(\.outputs) + definition.initializers.keys
-    let constant = file.name(besides: Set(values))
+    let values = Set(network.inputs.map(\.name) + definition.nodes.flatMap(\.outputs) + definition.initializers.keys)
+    let constant = file.name(besides: values)
     var graph = Onnx_GraphProto(network, file.initializer(named: constant))
     for node in definition.nodes {
         guard let name = node.layer else {
-            graph.node += node.nodes(besides: Set(values))
+            graph.node += node.nodes(besides: values)
             continue
         }
         guard let layer = network.layers[name], let input = node.inputs.first, let output = node.outputs.first else {
