@@ -14,10 +14,15 @@ extension Onnx_ModelProto {
         irVersion = 8
         producerName = producer
         producerVersion = version
-        importOperators(of: "", version: Network.canonicalOperatorSet)
+        importOperators(of: "", version: graph.node.reduce(Self.operatorSet) { max($0, Self.newerOperators[$1.opType] ?? 0) })
         importOperators(of: multipointDomain, version: 1)
         self.graph = graph
     }
+
+    /// As old as a canonical definition allows (Pad got `wrap`, AveragePool dilations in 19): ONNX Runtime 1.17 reads up to 20.
+    private static let operatorSet = 19
+    /// Operators that came later, with the operator sets that brought them.
+    private static let newerOperators = ["Gelu": 20, "Swish": 24]
 
     mutating func importOperators(of domain: String, version: Int) {
         guard !opsetImport.contains(where: { $0.domain == domain }) else { return }

@@ -28,12 +28,12 @@ public func layerModel(
     of network: Network, file: PackedConstant, producer: String, version: String
 ) throws(ONNXExportError) -> [UInt8] {
     let definition = network.definition()
-    let values = network.inputs.map(\.name) + definition.nodes.flatMap(\.outputs) + definition.initializers.keys
-    let constant = file.name(besides: Set(values))
+    let values = Set(network.inputs.map(\.name) + definition.nodes.flatMap(\.outputs) + definition.initializers.keys)
+    let constant = file.name(besides: values)
     var graph = Onnx_GraphProto(network, file.initializer(named: constant))
     for node in definition.nodes {
         guard let name = node.layer else {
-            graph.node.append(Onnx_NodeProto(node))
+            graph.node += node.nodes(besides: values)
             continue
         }
         guard let layer = network.layers[name], let input = node.inputs.first, let output = node.outputs.first else {
@@ -43,6 +43,21 @@ public func layerModel(
     }
     graph.initializer += definition.initializers.sorted { $0.key < $1.key }.map { Onnx_TensorProto($1, named: $0) }
     return try Onnx_ModelProto(graph, producer: producer, version: version).encoded()
+}
+
+extension NodeDefinition {
+    /// The node as ONNX has it. In our networks every value is a float; where ONNX's operator gives integers, they are converted.
+    fileprivate func nodes(besides taken: Set<String>) -> [Onnx_NodeProto] {
+        var node = Onnx_NodeProto(self)
+        guard ["ArgMax", "ArgMin", "Cast"].contains(operatorType), let output = outputs.first else { return [node] }
+        var integers = "\(output)/integers"
+        while taken.contains(integers) { integers += "_" }
+        node.output = [integers]
+        let type = Int64(Onnx_TensorProto.DataType.float.rawValue)
+        let conversion = NodeDefinition(
+            name: "\(name)/float", operatorType: "Cast", inputs: [integers], outputs: [output], attributes: ["to": .int(type)])
+        return [node, Onnx_NodeProto(conversion)]
+    }
 }
 
 extension Onnx_GraphProto {

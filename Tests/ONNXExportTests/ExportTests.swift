@@ -84,6 +84,28 @@ private func bytes(_ fill: (inout Onnx_GraphProto) -> Void) throws -> [UInt8] {
         #expect(model.graph.initializer.map(\.name) == ["net.multipoint", "clip/max", "clip/min"])
     }
 
+    @Test func integersOfONNXBecomeFloats() throws {
+        var network = Self.network
+        network.nodes[1].operation = .argument(.maximum, axis: 1, keepsDimension: true, selectsLast: false)
+        let model = try Onnx_ModelProto(serializedBytes: try layerModel(of: network, file: file, producer: "", version: ""))
+        #expect(model.graph.node.map(\.opType) == ["Conv", "ArgMax", "Cast"])
+        #expect(model.graph.node[1].output == model.graph.node[2].input)
+        #expect(model.graph.node[1].output != ["y"] && model.graph.node[2].output == ["y"])
+        #expect(model.graph.node[2].attribute.map(\.i) == [1])  // FLOAT
+    }
+
+    /// ONNX Runtime 1.17 reads operator sets up to 20.
+    @Test func theOperatorSetIsNoNewerThanNeeded() throws {
+        var network = Self.network
+        for (operation, version) in [(Operation.relu, 19), (.elementwise(.gelu), 20)] {
+            network.nodes[1].operation = operation
+            let model = try Onnx_ModelProto(serializedBytes: try layerModel(of: network, file: file, producer: "", version: ""))
+            #expect(model.opsetImport.first { $0.domain.isEmpty }?.version == Int64(version))
+        }
+        let whole = try Onnx_ModelProto(serializedBytes: try networkModel(of: network, file: file, producer: "", version: ""))
+        #expect(whole.opsetImport.first { $0.domain.isEmpty }?.version == 19)
+    }
+
     @Test func theFileBesideTheModel() throws {
         let beside = PackedConstant(name: "f", place: .beside(location: "sub/f", byteCount: 77))
         let model = try Onnx_ModelProto(
