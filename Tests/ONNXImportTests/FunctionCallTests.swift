@@ -1,4 +1,3 @@
-import ONNXMessages
 import MultipointGraph
 import ONNXMessages
 import Testing

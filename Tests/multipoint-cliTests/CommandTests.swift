@@ -236,8 +236,9 @@ final class CommandTests: XCTestCase {
     func testVersionAndHelp() throws {
         let version = try command("--version")
         XCTAssertEqual(version.status, 0)
-        XCTAssertNotNil(version.output.wholeMatch(of: #/\d+\.\d+\.\d+\n/#), version.output)
-        for name in ["quantize", "inspect", "run", "evaluate"] { XCTAssertEqual(try command(name, "--help").status, 0) }
+        XCTAssertNotNil(
+            version.output.wholeMatch(of: #/\d+\.\d+\.\d+\noneDNN \d+\.\d+\.\d+ \(OpenMP\), [^,\n]+, \d+ threads?\n/#), version.output)
+        for name in ["quantize", "inspect", "report", "run", "evaluate", "compare", "bench", "doctor", "export"] { XCTAssertEqual(try command(name, "--help").status, 0) }
     }
 
     // MARK: - What fails
