@@ -7,6 +7,8 @@ public struct GraphDefinition: Equatable, Sendable {
     public var operatorSet: Int
     /// Inputs that the caller provides (initializers are not among them).
     public var inputs: [ValueInfo]
+    /// Names of inputs whose elements are integers in the file. Their values are floats here, too; their quotients are cut.
+    public var integerInputs: Set<String>
     /// A shape may be left out (`[]`), and so may a dimension (`.fixed(0)`); what is stated is checked against what is computed.
     public var outputs: [ValueInfo]
     /// In any order.
@@ -16,12 +18,13 @@ public struct GraphDefinition: Equatable, Sendable {
     public var quantization: [String: AffineQuantization]
 
     public init(
-        name: String, operatorSet: Int, inputs: [ValueInfo], outputs: [ValueInfo], nodes: [NodeDefinition],
-        initializers: [String: Tensor] = [:], quantization: [String: AffineQuantization] = [:]
+        name: String, operatorSet: Int, inputs: [ValueInfo], integerInputs: Set<String> = [], outputs: [ValueInfo],
+        nodes: [NodeDefinition], initializers: [String: Tensor] = [:], quantization: [String: AffineQuantization] = [:]
     ) {
         self.name = name
         self.operatorSet = operatorSet
         self.inputs = inputs
+        self.integerInputs = integerInputs
         self.outputs = outputs
         self.nodes = nodes
         self.initializers = initializers

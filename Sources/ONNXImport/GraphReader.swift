@@ -40,7 +40,8 @@ struct GraphReader {
         for output in graph.output { outputs.append(try self.output(output)) }
         for node in graph.node { nodes.append(try self.node(node)) }
         return GraphDefinition(
-            name: graph.name, operatorSet: operatorSet, inputs: inputs, outputs: outputs, nodes: nodes,
+            name: graph.name, operatorSet: operatorSet, inputs: inputs,
+            integerInputs: Set(given.filter { $0.type.tensorType.hasIntegers }.map(\.name)), outputs: outputs, nodes: nodes,
             initializers: initializers)
     }
 }
@@ -74,6 +75,15 @@ extension GraphReader {
         case .mapType: throw ONNXImportError("\(what) is a map; a tensor expected", kind: .unsupported)
         case .sparseTensorType: throw ONNXImportError("\(what) is a sparse tensor; a dense one expected", kind: .unsupported)
         default: throw ONNXImportError("\(what) is not a tensor", kind: .unsupported)
+        }
+    }
+}
+
+extension Onnx_TypeProto.Tensor {
+    fileprivate var hasIntegers: Bool {
+        switch Onnx_TensorProto.DataType(rawValue: Int(elemType)) {
+        case .uint8, .int8, .uint16, .int16, .uint32, .int32, .uint64, .int64: true
+        default: false
         }
     }
 }

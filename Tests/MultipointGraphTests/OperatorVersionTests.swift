@@ -250,6 +250,12 @@ import Testing
         let quotient = try Network(definition: definition([node("Div", ["x", "c"], "y")], constants))
         #expect(quotient.nodes.map(\.operation) == [.multiply])
         #expect(quotient.constants[quotient.nodes[0].inputs[1]]?.floats == [1, 0.5, -0.25, 0.125])
+        // Quotients of integers are cut, whatever integer the other operand is.
+        var integers = definition([node("Div", ["x", "c"], "y")], ["c": ints(3)])
+        integers.integerInputs = ["x"]
+        #expect(try operations(integers) == [.binary(.divide), .elementwise(.truncate)])
+        integers.initializers = ["c": ints(1 << 25)]
+        expectError(.unsupported, integers, "operand `c`", "33554432")
         #expect(try operations(definition([node("Sub", ["c", "x"], "y")], constants)) == [.binary(.subtract)])
         #expect(try operations(definition([node("Div", ["c", "x"], "y")], constants)) == [.binary(.divide)])
         // 1 / 0 is no number to multiply with.

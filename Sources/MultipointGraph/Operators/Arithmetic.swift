@@ -15,6 +15,7 @@ extension Translation {
     /// Division by a constant is multiplication by its reciprocal, where that is an ordinary number.
     mutating func divide(_ reader: NodeReader) throws(GraphError) {
         let inputs = try operands(reader, count: 2...2)
+        if inputs.contains(where: integers.contains) { return try divideIntegers(inputs, reader) }
         let reciprocal = constants[inputs[1]]?.mapFloats { 1 / $0 }
         guard let reciprocal, reciprocal.floats?.allSatisfy(\.isNormal) == true else {
             return try emit(.binary(.divide), reader, inputs: inputs)
@@ -90,11 +91,12 @@ extension Translation {
     }
 
     /// The names of the operands, after checking constant ones.
-    private func operands(_ reader: NodeReader, count: ClosedRange<Int>) throws(GraphError) -> [String] {
+    private mutating func operands(_ reader: NodeReader, count: ClosedRange<Int>) throws(GraphError) -> [String] {
         try reader.allowAttributes()
         try reader.checkInputCount(count)
-        try check(reader.node.inputs, reader)
-        return reader.node.inputs
+        let inputs = try withConstantsAsFloats(reader.node.inputs, reader)
+        try check(inputs, reader)
+        return inputs
     }
 
     private func check(_ operands: [String], _ reader: NodeReader) throws(GraphError) {

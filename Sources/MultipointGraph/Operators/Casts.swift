@@ -7,6 +7,12 @@ extension Translation {
     /// UINT8, INT8, UINT16, INT16, INT32, INT64, UINT32, UINT64.
     private static let integerTypes: Set<Int> = [2, 3, 4, 5, 6, 7, 12, 13]
 
+    /// Whether a Cast leads to an integer type.
+    static func castsToInteger(_ reader: NodeReader) -> Bool {
+        guard case .int(let type) = reader.node.attributes["to"] else { return false }
+        return integerTypes.contains(Int(type))
+    }
+
     /// Versions 6 to 28: 19 brought `saturate` and 24 `round_mode`, which are for 8-bit floats.
     mutating func cast(_ reader: NodeReader) throws(GraphError) {
         switch reader.version {

@@ -19,7 +19,7 @@ extension Translation {
         let input = try operand(0, reader)
         var allowZero = try reader.flag("allowzero")
         // A model that was exported for one image states the 1 that is its batch.
-        if !declaresBatch, shape.first == 1, input.shape.first == 1, !allowZero || !shape.contains(0) {
+        if !isBatchOpen, shape.first == 1, input.shape.first == 1, !allowZero || !shape.contains(0) {
             shape[0] = 0
             allowZero = false
         }

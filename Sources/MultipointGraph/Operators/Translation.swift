@@ -8,8 +8,8 @@ struct Translation {
     let useCounts: [String: Int]
     /// Values whose quantization is known; they have to stay what they are.
     let quantizedValues: Set<String>
-    /// Whether an input's first dimension is said to be the batch.
-    let declaresBatch: Bool
+    /// Computed values of integer types in the file.
+    private(set) var integers: Set<String>
     private(set) var nodes: [Node] = []
     /// Of inputs and results so far, for batch size 1.
     private(set) var shapes: [String: [Int]] = [:]
@@ -40,7 +40,7 @@ struct Translation {
         operatorSet = definition.operatorSet
         useCounts = definition.useCounts(of: nodes)
         quantizedValues = Set(definition.quantization.keys)
-        declaresBatch = definition.inputs.contains { $0.shape.first == .batch }
+        integers = definition.integerInputs
         constants = definition.initializers
         valueNames = UniqueNames(
             definition.inputs.map(\.name) + definition.initializers.keys + definition.nodes.flatMap(\.outputs))
@@ -92,6 +92,7 @@ struct Translation {
             throw reader.unsupported("its output `\(output)` is used; only the first output is supported")
         }
         if let layer = node.layer { try filedLayer(reader, layer) } else { try translate(reader) }
+        if givesIntegers(reader) { integers.formUnion(node.outputs) }
     }
 
     private mutating func translate(_ reader: NodeReader) throws(GraphError) {
