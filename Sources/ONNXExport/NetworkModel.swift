@@ -41,7 +41,8 @@ public func layerModel(
         }
         graph.node.append(Onnx_NodeProto(layer, input: input, output: output, file: constant))
     }
-    graph.initializer += definition.initializers.sorted { $0.key < $1.key }.map { Onnx_TensorProto($1, named: $0) }
+    let constants = definition.initializers.merging(network.normalizationScales(definition)) { $1 }
+    graph.initializer += constants.sorted { $0.key < $1.key }.map { Onnx_TensorProto($1, named: $0) }
     return try Onnx_ModelProto(graph, producer: producer, version: version).encoded()
 }
 
@@ -72,6 +73,21 @@ extension Onnx_GraphProto {
 }
 
 extension Network {
+    /// The scales of LayerNormalization, which are a single 1 in a definition: ONNX Runtime 1.17 wants one for every element.
+    fileprivate func normalizationScales(_ definition: GraphDefinition) -> [String: Tensor] {
+        var scales: [String: Tensor] = [:]
+        let shapes = (try? shapes(batch: 1)) ?? [:]
+        for node in definition.nodes where node.operatorType == "LayerNormalization" && node.inputs.count == 2 {
+            guard let shape = shapes[node.inputs[0]], definition.initializers[node.inputs[1]]?.floats == [1],
+                case .int(let axis) = node.attributes["axis"] ?? .int(-1),
+                let first = Int(exactly: axis).map({ $0 < 0 ? $0 + shape.count : $0 }), shape.indices.contains(first),
+                let count = elementCount(of: Array(shape[first...]))
+            else { continue }
+            scales[node.inputs[1]] = Tensor(shape: Array(shape[first...]), [Float](repeating: 1, count: count))
+        }
+        return scales
+    }
+
     /// What an output's declaration leaves open is inferred: what differs for a batch of two is the batch.
     fileprivate var outputsWithShapes: [ValueInfo] {
         guard let one = try? shapes(batch: 1), let two = try? shapes(batch: 2) else { return outputs }

@@ -54,6 +54,26 @@ def folding_network(rng: np.random.Generator) -> onnx.ModelProto:
     return model(nodes, [value("x", ["N", 3, 12, 12])], [value("y", ["N", 5])], constants, [helper.make_opsetid("", 16)])
 
 
+def mixed_network(rng: np.random.Generator) -> onnx.ModelProto:
+    """Operators whose canonical form differs from what is common: integer results, constants that broadcast, inputs left out."""
+    nodes = [
+        helper.make_node("Conv", ["x", "w"], ["a"], name="conv", pads=[1, 1, 1, 1]),
+        helper.make_node("HardSwish", ["a"], ["b"]),
+        helper.make_node("Resize", ["b", "", "scales"], ["c"], mode="nearest"),
+        helper.make_node("ReduceMean", ["c", "axes"], ["mean"], keepdims=1),
+        helper.make_node("LayerNormalization", ["c", "ones", "zeros"], ["normal"], axis=-1),
+        helper.make_node("ArgMax", ["normal"], ["largest"], axis=1),
+        helper.make_node("Cast", ["largest"], ["position"], to=TensorProto.FLOAT),
+        helper.make_node("Add", ["position", "mean"], ["y"]),
+    ]
+    constants = [
+        weights(rng, "w", 4, 3, 3, 3), constant("scales", np.array([1, 1, 2, 2], np.float32)),
+        constant("axes", np.array([2, 3], np.int64)), constant("ones", np.ones(12, np.float32)),
+        constant("zeros", np.zeros(12, np.float32)),
+    ]  # fmt: skip
+    return model(nodes, [value("x", ["N", 3, 6, 6])], [value("y", ["N", 4, 12, 12])], constants, [helper.make_opsetid("", 18)])
+
+
 def sampling_network(rng: np.random.Generator) -> onnx.ModelProto:
     """What this library does not run: GridSample, images of any size, and a branch that reads a layer's result."""
     positive = helper.make_graph(

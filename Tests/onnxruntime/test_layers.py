@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 import pytest
 
-from networks import folding_network
+from networks import folding_network, mixed_network
 from runtime import float_session, run, session, signal_to_noise, value
 
 
@@ -92,6 +92,21 @@ def test_without_the_original_it_is_the_same_network(command, packed, digits, im
     command("export", "--granularity", "layer", packed, "--output", tmp_path / "own.onnx")
     results = [run(session(tmp_path / name), images)[0] for name in ("replaced.onnx", "own.onnx")]
     assert np.array_equal(*results)
+
+
+def test_other_operators_without_the_original(command, rng, tmp_path):
+    onnx.save(mixed_network(rng), tmp_path / "mixed.onnx")
+    x = rng.standard_normal((20, 3, 6, 6)).astype(np.float32)
+    np.save(tmp_path / "x.npy", x)
+    command(
+        "quantize", tmp_path / "mixed.onnx", "--calibration", tmp_path / "x.npy", "--scale", 1, "--method", "w8a8",
+        "--output", tmp_path / "mixed.multipoint",
+    )  # fmt: skip
+    command("export", "--granularity", "layer", tmp_path / "mixed.multipoint", "--output", tmp_path / "own.onnx")
+    check_every_layer(tmp_path / "mixed.multipoint", tmp_path / "own.onnx", x)
+    result, exact = run(session(tmp_path / "own.onnx"), x)[0], run(float_session(tmp_path / "mixed.onnx"), x)[0]
+    # Where two channels are nearly equal, which is the larger may change.
+    assert (np.abs(result - exact) < 0.1).mean() > 0.95
 
 
 def test_the_file_beside_the_model(command, packed, digits, images, tmp_path):
