@@ -42,13 +42,25 @@ def onnxruntime(folder: str, network: str) -> str:
 
     with tempfile.TemporaryDirectory(dir=folder) as temporary:
         prepared = os.path.join(temporary, "prepared.onnx")
-        quant_pre_process(onnx(folder, network), prepared, skip_symbolic_shape=True)
+        quant_pre_process(with_axes(onnx(folder, network), temporary), prepared, skip_symbolic_shape=True)
         quantize_static(
             prepared, file + ".part", Images(), quant_format=QuantFormat.QDQ, per_channel=True,
             activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8,
         )  # fmt: skip
     os.replace(file + ".part", file)
     return file
+
+
+def with_axes(model: str, folder: str) -> str:
+    """The model in an operator set whose DequantizeLinear has scales per channel."""
+    import onnx
+
+    loaded = onnx.load(model)
+    if loaded.opset_import[0].version >= 13:
+        return model
+    converted = os.path.join(folder, "converted.onnx")
+    onnx.save(onnx.version_converter.convert_version(loaded, 13), converted)
+    return converted
 
 
 def openvino(folder: str, network: str) -> str:
