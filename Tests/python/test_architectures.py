@@ -6,6 +6,7 @@ gigabytes.
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,6 +80,13 @@ def test_parameters_are_the_published_number(name: str) -> None:
     # VGG's first Gemm layer is as large as its image. Elsewhere a small image does.
     size = network.full if "VGG" in name else architectures.Size(network.small.image)
     assert architectures.parameters(architectures.build(name, size, folded=False)) == network.parameters
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_doctor_says_that_it_runs_and_in_8_bits(name: str, written, command) -> None:
+    account = json.loads(command("doctor", written(name, "small").path, "--json"))
+    assert account["runs"] and account["operators"]
+    assert account["multiply_adds"]["int8"] == account["multiply_adds"]["total"] > 0
 
 
 @pytest.mark.parametrize("name", NETWORKS)
