@@ -34,8 +34,10 @@ class WheelLibrary(BuildHookInterface[Any]):
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Adds the library, except to an editable installation, which is for those who set MULTIPOINT_LIBRARY."""
+        if version == "editable":
+            return
         library = self._library()
-        if version == "editable" or library is None:
+        if library is None:
             return
         with open(library, "rb") as file:
             # e_machine 62 is x86-64.
@@ -50,7 +52,11 @@ class WheelLibrary(BuildHookInterface[Any]):
         named = os.environ.get("MULTIPOINT_LIBRARY")
         if named == "none":
             return None
-        library = Path(named) if named else Path(self.root).parents[1] / "build" / "lib" / "libmultipoint.so.0"
+        source = Path(self.root).parents[1]
+        library = Path(named) if named else source / "build" / "lib" / "libmultipoint.so.0"
+        # An unpacked source distribution has no build of ours two folders above.
+        if not named and not (source / "include" / "multipoint.h").is_file():
+            raise SystemExit(f"No library to put into the wheel: {self.root} is not in Multipoint's source tree.{ADVICE}")
         if not library.is_file():
             raise SystemExit(f"No library to put into the wheel: there is no {library}.{ADVICE}")
         return library.resolve()

@@ -89,6 +89,7 @@ def compare(one: Path, other: Path) -> int:
         what = key.rsplit("|", 1)[1]
         a, b = first[key].astype(np.float64), second[key].astype(np.float64)
         difference = np.abs(a - b)
+        assert np.isfinite(difference).all(), key
         if what == "output":
             difference /= np.abs(a).max()
         if what == "stored":
@@ -97,6 +98,7 @@ def compare(one: Path, other: Path) -> int:
     print(f"integer sums of {counts['sums']} layers: largest difference {worst['sums']:g}")
     print(f"8-bit results of {counts['stored']} layers: largest difference {worst['stored']:g} steps, in {changed} of {elements} elements")
     print(f"outputs of {counts['output']} networks: largest difference {worst['output']:.2g} of the largest output")
+    assert all(counts.values()), counts
     return 0 if worst["sums"] == 0 and worst["stored"] <= 1 and worst["output"] < 0.05 else 1
 
 

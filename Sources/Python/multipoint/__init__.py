@@ -104,6 +104,8 @@ if not TYPE_CHECKING:
     def __getattr__(name: str) -> object:
         from importlib import import_module
 
+        if name in _HOMES:
+            return import_module(f".{name}", __name__)
         for module, names in _HOMES.items():
             if name in names.split():
                 value = globals()[name] = getattr(import_module(f".{module}", __name__), name)

@@ -116,7 +116,10 @@ def destination_array(
     if array.shape != tuple(shape):
         raise ValueError(f"{what}: shape {tuple(shape)} is expected, found {array.shape}")
     if not array.flags.writeable:
-        raise ValueError(f"{what}: a writable array is expected, this one is read-only")
+        raise ValueError(
+            f"{what}: a writable array is expected, this one is read-only"
+            + ("" if isinstance(value, np.ndarray) else " as NumPy takes it by DLPack: give its NumPy view")
+        )
     if not any(is_dense(array, layout) for layout in layouts):
         orders = " or ".join(layouts)
         raise ValueError(f"{what}: memory dense in {orders} order is expected, found strides {array.strides}")
