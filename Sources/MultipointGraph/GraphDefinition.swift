@@ -7,8 +7,9 @@ public struct GraphDefinition: Equatable, Sendable {
     public var operatorSet: Int
     /// Inputs that the caller provides (initializers are not among them).
     public var inputs: [ValueInfo]
-    /// Names of inputs whose elements are integers in the file. Their values are floats here, too; their quotients are cut.
-    public var integerInputs: Set<String>
+    /// Names of inputs whose elements are integers in the file, so that what ONNX computes for integers is known: their quotients
+    /// are cut. Nil in a packed file's graph, where every value is a float, that of a Cast to integers and of an ArgMax too.
+    public var integerInputs: Set<String>?
     /// A shape may be left out (`[]`), and so may a dimension (`.fixed(0)`); what is stated is checked against what is computed.
     public var outputs: [ValueInfo]
     /// In any order.
@@ -18,7 +19,7 @@ public struct GraphDefinition: Equatable, Sendable {
     public var quantization: [String: AffineQuantization]
 
     public init(
-        name: String, operatorSet: Int, inputs: [ValueInfo], integerInputs: Set<String> = [], outputs: [ValueInfo],
+        name: String, operatorSet: Int, inputs: [ValueInfo], integerInputs: Set<String>? = nil, outputs: [ValueInfo],
         nodes: [NodeDefinition], initializers: [String: Tensor] = [:], quantization: [String: AffineQuantization] = [:]
     ) {
         self.name = name

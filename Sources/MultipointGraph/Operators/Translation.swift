@@ -10,6 +10,8 @@ struct Translation {
     let quantizedValues: Set<String>
     /// Computed values of integer types in the file.
     private(set) var integers: Set<String>
+    /// Whether values of integer types are told from floats at all.
+    private let hasIntegers: Bool
     private(set) var nodes: [Node] = []
     /// Of inputs and results so far, for batch size 1.
     private(set) var shapes: [String: [Int]] = [:]
@@ -40,7 +42,8 @@ struct Translation {
         operatorSet = definition.operatorSet
         useCounts = definition.useCounts(of: nodes)
         quantizedValues = Set(definition.quantization.keys)
-        integers = definition.integerInputs
+        integers = definition.integerInputs ?? []
+        hasIntegers = definition.integerInputs != nil
         constants = definition.initializers
         valueNames = UniqueNames(
             definition.inputs.map(\.name) + definition.initializers.keys + definition.nodes.flatMap(\.outputs))
@@ -92,7 +95,7 @@ struct Translation {
             throw reader.unsupported("its output `\(output)` is used; only the first output is supported")
         }
         if let layer = node.layer { try filedLayer(reader, layer) } else { try translate(reader) }
-        if givesIntegers(reader) { integers.formUnion(node.outputs) }
+        if hasIntegers, givesIntegers(reader) { integers.formUnion(node.outputs) }
     }
 
     private mutating func translate(_ reader: NodeReader) throws(GraphError) {
