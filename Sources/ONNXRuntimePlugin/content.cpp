@@ -36,15 +36,21 @@ uint64_t random_point() {
 content::Key content::key_of(const void *data, size_t byte_count, const Points &points) {
     const auto *bytes = static_cast<const unsigned char *>(data);
     uint64_t first = 0, second = 0;
-    const auto add = [&](size_t place, size_t size) {
-        uint64_t word = 0;
-        std::memcpy(&word, bytes + place, size);
+    const auto add = [&](uint64_t word) {
         first = next(first, points.first, word);
         second = next(second, points.second, word);
     };
     size_t place = 0;
-    for (; byte_count - place >= word_size; place += word_size) add(place, word_size);
-    if (place < byte_count) add(place, byte_count - place);
+    for (; byte_count - place >= word_size; place += word_size) {
+        uint64_t word = 0;
+        std::memcpy(&word, bytes + place, word_size);
+        add(word);
+    }
+    if (place < byte_count) {
+        uint64_t word = 0;
+        std::memcpy(&word, bytes + place, byte_count - place);
+        add(word);
+    }
     return {byte_count, first, second};
 }
 
