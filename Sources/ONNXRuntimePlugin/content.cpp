@@ -1,5 +1,6 @@
 #include "content.hpp"
 
+#include <algorithm>
 #include <cstring>
 #include <stdexcept>
 
@@ -12,13 +13,38 @@ constexpr size_t word_size = 7;
 
 __extension__ typedef unsigned __int128 Wide;
 
-/// value * point + word modulo the prime, all three below it.
-uint64_t next(uint64_t value, uint64_t point, uint64_t word) {
-    const Wide sum = Wide(value) * point + word;
-    // 2^61 is 1. The high part is below 2^61, so the result needs one subtraction at most.
-    const uint64_t folded = (uint64_t(sum) & content::prime) + uint64_t(sum >> 61);
-    return folded >= content::prime ? folded - content::prime : folded;
+/// A number below 2^123 modulo the prime.
+uint64_t reduced(Wide number) {
+    // 2^61 is 1: the bits from there on are added to those below, until one subtraction is enough.
+    const uint64_t once = (uint64_t(number) & content::prime) + uint64_t(number >> 61);
+    const uint64_t twice = (once & content::prime) + (once >> 61);
+    return twice >= content::prime ? twice - content::prime : twice;
 }
+
+uint64_t word_at(const unsigned char *bytes, size_t size) {
+    uint64_t word = 0;
+    std::memcpy(&word, bytes, size);
+    return word;
+}
+
+/// The polynomial of the words so far at one point, from the highest coefficient on (Horner's rule).
+class Polynomial {
+public:
+    explicit Polynomial(uint64_t point)
+        : power1(point), power2(reduced(Wide(power1) * point)), power3(reduced(Wide(power2) * point)),
+          power4(reduced(Wide(power3) * point)) {}
+
+    void add(uint64_t word) { value = reduced(Wide(value) * power1 + word); }
+    /// Four words in one step: files are read once for each node that has them.
+    void add(uint64_t a, uint64_t b, uint64_t c, uint64_t d) {
+        value = reduced(Wide(value) * power4 + Wide(a) * power3 + Wide(b) * power2 + Wide(c) * power1 + d);
+    }
+
+    uint64_t value = 0;
+
+private:
+    uint64_t power1, power2, power3, power4;
+};
 
 uint64_t random_point() {
     for (;;) {
@@ -35,23 +61,25 @@ uint64_t random_point() {
 
 content::Key content::key_of(const void *data, size_t byte_count, const Points &points) {
     const auto *bytes = static_cast<const unsigned char *>(data);
-    uint64_t first = 0, second = 0;
-    const auto add = [&](uint64_t word) {
-        first = next(first, points.first, word);
-        second = next(second, points.second, word);
-    };
+    Polynomial first(points.first), second(points.second);
     size_t place = 0;
-    for (; byte_count - place >= word_size; place += word_size) {
-        uint64_t word = 0;
-        std::memcpy(&word, bytes + place, word_size);
-        add(word);
+    // One byte more than four words, so that each is read as eight bytes of which the last is dropped.
+    for (; byte_count - place > 4 * word_size; place += 4 * word_size) {
+        uint64_t words[4];
+        for (size_t index = 0; index < 4; ++index) {
+            words[index] = word_at(bytes + place + index * word_size, sizeof(uint64_t)) & (~uint64_t(0) >> 8);
+        }
+        first.add(words[0], words[1], words[2], words[3]);
+        second.add(words[0], words[1], words[2], words[3]);
     }
-    if (place < byte_count) {
-        uint64_t word = 0;
-        std::memcpy(&word, bytes + place, byte_count - place);
-        add(word);
+    while (place < byte_count) {
+        const size_t size = std::min(word_size, byte_count - place);
+        const uint64_t word = word_at(bytes + place, size);
+        first.add(word);
+        second.add(word);
+        place += size;
     }
-    return {byte_count, first, second};
+    return {byte_count, first.value, second.value};
 }
 
 const content::Points &content::secret_points() {

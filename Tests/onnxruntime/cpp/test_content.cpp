@@ -1,4 +1,4 @@
-// The keys by which the plugin tells files apart: the polynomials that content.hpp promises, and different for contents that differ.
+// The keys by which the plugin tells files apart: the polynomials that content.hpp promises, and different ones for different contents.
 
 #include <content.hpp>
 
@@ -84,7 +84,7 @@ void test_differences() {
         other[bit / 8] ^= static_cast<unsigned char>(1 << bit % 8);
         expect(keys.insert(key(other, points)).second, "bit " + std::to_string(bit) + " makes a difference");
     }
-    // What cancels in hashes that multiply by a known number and shift: bit 63 of a word of 8 bytes, bits 63 and 34 four words later.
+    // What cancels in hashes that multiply by a known number and shift: bit 63 of a word of 8 bytes, 63 and 34 four words later.
     for (size_t place = 0; place + 40 <= bytes.size(); place += 8) {
         Bytes other = bytes;
         other[place + 7] ^= 0x80;
