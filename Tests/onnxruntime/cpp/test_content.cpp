@@ -1,4 +1,4 @@
-// The keys by which the plugin tells files apart: the polynomials that content.hpp promises, and different ones for different contents.
+// The keys by which the plugin tells files apart: the polynomials that content.hpp promises, other ones for other contents.
 
 #include <content.hpp>
 
