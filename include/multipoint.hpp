@@ -517,14 +517,44 @@ private:
         return index < shapes.size() ? of_batch(shapes[index], batch) : Shape();
     }
 
+    /** A stated shape is the network's, and the data has its elements: what is made room for is no larger than what is there. */
+    static void check_shape(const Shape &expected, const Shape &given, std::size_t found, std::size_t index) {
+        bool is_same = given.size() == expected.size();
+        for (std::size_t axis = 0; is_same && axis < given.size(); ++axis) {
+            is_same = given[axis] >= 1 && (expected[axis] < 0 || given[axis] == expected[axis]);
+        }
+        const auto refuse = [&](const std::string &what) {
+            throw Error(MULTIPOINT_INVALID_ARGUMENT, "input " + std::to_string(index) + ": " + what);
+        };
+        if (!is_same) refuse("shape " + text(expected) + " expected (-1: the batch, at least 1), found " + text(given));
+        std::size_t count = 1;
+        for (const std::int64_t size : given) {
+            // Divided, as a product may be too large.
+            if (static_cast<std::uint64_t>(size) > found / count) {
+                refuse("all elements of shape " + text(given) + " expected, found " + std::to_string(found));
+            }
+            count *= static_cast<std::size_t>(size);
+        }
+    }
+
+    static std::string text(const Shape &shape) {
+        std::string text = "[";
+        for (const std::int64_t size : shape) text += (text.size() > 1 ? ", " : "") + std::to_string(size);
+        return text + "]";
+    }
+
     /** How many images the inputs hold: by the first that says so. */
     std::int64_t batch(Span<const Input> inputs) const {
         for (std::size_t i = 0; i < inputs.size() && i < inputs_.size(); ++i) {
             const Shape &expected = inputs_[i], &given = inputs[i].shape();
             for (std::size_t axis = 0; axis < expected.size(); ++axis) {
                 if (expected[axis] >= 0) continue;
-                if (!given.empty()) return axis < given.size() ? given[axis] : 1;
-                const std::size_t one = count(expected), found = inputs[i].element_count();
+                const std::size_t found = inputs[i].element_count();
+                if (!given.empty()) {
+                    check_shape(expected, given, found, i);
+                    return given[axis];
+                }
+                const std::size_t one = count(expected);
                 if (one == 0 || found % one != 0) {
                     throw Error(MULTIPOINT_INVALID_ARGUMENT, "input " + std::to_string(i) + ": a multiple of " +
                                                                  std::to_string(one) + " elements expected, found " +

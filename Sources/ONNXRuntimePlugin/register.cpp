@@ -84,7 +84,7 @@ Operator layer_operator(const char *name, Make make, int threads) {
     return op;
 }
 
-/// The operators for sessions of one thread count, in their domain. The runtime keeps pointers to all of it.
+/// The operators for sessions of one runtime and thread count, in their domain. The runtime keeps pointers to all of it.
 class Domain {
 public:
     Domain(const ort::Api &api, int threads)
@@ -137,10 +137,11 @@ int threads_of(const ort::Api &api, const ort::SessionOptions *options) {
 
 void register_operators(const ort::Api &api, ort::SessionOptions *options) {
     static std::mutex mutex;
-    static std::map<int, Domain> domains;
+    // A process may hold two runtimes, and a domain is of the one that made it.
+    static std::map<std::pair<const ort::Api *, int>, Domain> domains;
     const int threads = threads_of(api, options);
     const std::lock_guard<std::mutex> lock(mutex);
-    domains.try_emplace(threads, api, threads).first->second.add_to(api, options);
+    domains.try_emplace({&api, threads}, api, threads).first->second.add_to(api, options);
 }
 
 }  // namespace

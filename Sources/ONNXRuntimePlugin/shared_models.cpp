@@ -1,39 +1,14 @@
+#include "content.hpp"
 #include "library.hpp"
 
-#include <cstring>
 #include <map>
 #include <mutex>
-#include <tuple>
 
 namespace {
 
-/// A file by its size and 128 bits of its content.
-using Key = std::tuple<size_t, uint64_t, uint64_t>;
-
-uint64_t mixed(uint64_t state, uint64_t word) {
-    state = (state ^ word) * 0x9E3779B97F4A7C15u;
-    return state ^ (state >> 29);
-}
-
-Key key_of(const void *data, size_t byte_count) {
-    const auto *bytes = static_cast<const unsigned char *>(data);
-    // Four lanes, so that one multiplication need not wait for the one before.
-    uint64_t lanes[4] = {1, 2, 3, 4};
-    size_t place = 0;
-    for (; place + sizeof lanes <= byte_count; place += sizeof lanes) {
-        uint64_t words[4];
-        std::memcpy(words, bytes + place, sizeof words);
-        for (int lane = 0; lane < 4; ++lane) lanes[lane] = mixed(lanes[lane], words[lane]);
-    }
-    uint64_t rest[4] = {};
-    std::memcpy(rest, bytes + place, byte_count - place);
-    for (int lane = 0; lane < 4; ++lane) lanes[lane] = mixed(lanes[lane], rest[lane]);
-    return {byte_count, mixed(mixed(lanes[0], lanes[1]), lanes[2]), mixed(mixed(lanes[3], lanes[2]), lanes[1])};
-}
-
 struct Shared {
     std::mutex mutex;
-    std::map<Key, std::weak_ptr<multipoint_model>> models;
+    std::map<content::Key, std::weak_ptr<multipoint_model>> models;
 };
 
 Shared &shared() {
@@ -44,7 +19,7 @@ Shared &shared() {
 }  // namespace
 
 library::Model library::shared_model(const void *data, size_t byte_count, const std::string &place) {
-    const Key key = key_of(data, byte_count);
+    const content::Key key = content::key_of(data, byte_count, content::secret_points());
     auto &[mutex, models] = shared();
     // Held while a file is read: whoever wants the same one waits for it instead of reading it too.
     const std::lock_guard<std::mutex> lock(mutex);

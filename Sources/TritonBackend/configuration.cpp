@@ -202,6 +202,44 @@ void check_batch(const Json &configuration, const Network &network) {
     }
 }
 
+/// A batch that the dims fix, and the value whose dims do.
+struct FixedBatch {
+    std::int64_t size = 0; // 0: none do
+    std::string by;
+};
+
+/// Where the server adds no batch: what stands in the dims where the network leaves it open. All inputs and outputs have to agree.
+FixedBatch fixed_batch(const Json &configuration, const Network &network) {
+    FixedBatch batch;
+    const auto read = [&](const char *key, const std::vector<Value> &values, bool may_fix) {
+        for (const auto &entry : elements(configuration[key])) {
+            const auto name = string_member(entry, "name"), what = std::string(key) + " `" + name + "`";
+            const Value *value = find(values, name);
+            const auto found = configured_shape(entry, what);
+            for (std::size_t axis = 0; value != nullptr && axis < std::min(found.size(), value->shape.size()); ++axis) {
+                if (!value->has_batch_axis(axis) || found[axis] < 1 || found[axis] == batch.size) continue;
+                if (batch.size != 0) {
+                    refuse(what + ": a batch of " + std::to_string(batch.size) + " is expected in its dims, as in " + batch.by +
+                           ", found " + text(found));
+                }
+                if (!may_fix) {
+                    refuse(what + ": dims " + text(value->shape) + " are expected, because no input's dims fix the batch, found " +
+                           text(found));
+                }
+                batch = {found[axis], what};
+            }
+        }
+    };
+    read("input", network.inputs, true);
+    read("output", network.outputs, false);
+    const auto maximum = maximum_batch_parameter(configuration);
+    if (maximum && *maximum < batch.size) {
+        refuse("parameter `maximum_batch`: at least " + std::to_string(batch.size) + " is expected, the batch in the dims of " +
+               batch.by + ", found " + std::to_string(*maximum));
+    }
+    return batch;
+}
+
 void warn_of_unknown_parameters(const Json &configuration) {
     const auto *parameters = configuration["parameters"].object();
     if (parameters == nullptr) return;
@@ -255,7 +293,8 @@ Settings Configuration::check(const Network &network, std::int64_t default_maxim
     if (size > 0) {
         settings.maximum_batch = size;
     } else if (network.has_batch) {
-        settings.maximum_batch = maximum_batch_parameter(json_).value_or(default_maximum_batch);
+        const auto fixed = fixed_batch(json_, network);
+        settings.maximum_batch = fixed.size > 0 ? fixed.size : maximum_batch_parameter(json_).value_or(default_maximum_batch);
     }
     return settings;
 }

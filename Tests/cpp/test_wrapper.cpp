@@ -211,6 +211,22 @@ void test_errors_of_runs() {
     const Input huge(seven, {1, most, most, most}, multipoint::Order::channels_last);
     CHECK(throws(MULTIPOINT_INVALID_ARGUMENT, "", [&] { session.run(huge, out); }));
     CHECK(throws(MULTIPOINT_INVALID_ARGUMENT, "", [&] { session.run(Input(images(1), {-1, 2, 2, 2}), out); }));
+    // Shapes without an output: refused before an output is made of them.
+    const auto refused = [&](std::size_t count, const Shape &shape, const std::string &words) {
+        return throws(MULTIPOINT_INVALID_ARGUMENT, words, [&] { session.run(Input(images(count), shape)); });
+    };
+    const std::string expected = "input 0: shape [-1, 2, 2, 2] expected (-1: the batch, at least 1), found ";
+    CHECK(refused(1, {most, 2, 2, 2}, "input 0: all elements of shape [9223372036854775807, 2, 2, 2] expected, found 8"));
+    CHECK(refused(1, {std::int64_t(1) << 61, 2, 2, 2}, "input 0: all elements of shape [2305843009213693952, 2, 2, 2] expected"));
+    CHECK(refused(1, {std::int64_t(1) << 40, 2, 2, 2}, "expected, found 8"));
+    CHECK(refused(1, {2, 2, 2, 2}, "input 0: all elements of shape [2, 2, 2, 2] expected, found 8"));
+    CHECK(refused(0, {1, 2, 2, 2}, "expected, found 0"));
+    CHECK(refused(1, {most, 0, 2, 2}, expected + "[9223372036854775807, 0, 2, 2]"));
+    CHECK(refused(1, {0, 2, 2, 2}, expected + "[0, 2, 2, 2]"));
+    CHECK(refused(1, {-2, 2, 2, 2}, expected + "[-2, 2, 2, 2]"));
+    CHECK(refused(1, {8, 1, 1, 1}, expected + "[8, 1, 1, 1]"));
+    CHECK(refused(1, {8}, expected + "[8]"));
+    CHECK(session.run(Input(images(3), {2, 2, 2, 2})).size() == 4);
     CHECK(throws(MULTIPOINT_INVALID_ARGUMENT, "", [&] { session.run(images(2), Output(out, {1, 2})); }));
     std::vector<float> small(3);
     CHECK(throws(MULTIPOINT_INVALID_ARGUMENT, "", [&] { session.run(images(2), small); }));

@@ -26,8 +26,9 @@ from pathlib import Path
 import numpy as np
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "Examples" / "benchmarks"))
+sys.path[:0] = [str(ROOT / "Examples"), str(ROOT / "Examples" / "benchmarks")]
 
+import architectures  # noqa: E402
 import networks  # noqa: E402
 import prepare  # noqa: E402
 
@@ -96,11 +97,11 @@ def add_models(repository: Repository, files: Path, network: str, batch: int, in
     (folder / "1").mkdir(parents=True)
     (folder / "1" / "model.py").write_text(PYTHON_MODEL)
     shutil.copy(prepare.onnxruntime(str(files), network), folder / "1" / "model.onnx")
-    size = networks.NETWORKS[network][1]
+    shape = list(networks.images(network, 1).shape[1:])
     (folder / "config.pbtxt").write_text(
         f"""backend: "python"
         {config}
-        input [ {{ name: "input" data_type: TYPE_FP32 dims: [ 3, {size}, {size} ] }} ]
+        input [ {{ name: "input" data_type: TYPE_FP32 dims: {shape} }} ]
         output [ {{ name: "output" data_type: TYPE_FP32 dims: [ -1 ] }} ]"""
     )
 
@@ -149,13 +150,13 @@ def mean_batch(server: Triton, model: str) -> float:
 
 
 def measure(network: str, options: argparse.Namespace) -> dict:
-    folder = options.folder / networks.file_name(network)
+    folder = options.folder / architectures.file_name(network)
     shutil.rmtree(folder, ignore_errors=True)
     repository = Repository(folder / "models")
     files = options.folder / "files"
     files.mkdir(exist_ok=True)
     add_models(repository, files, network, options.batch, options.instances)
-    image = prepare.images(network)[: options.images]
+    image = networks.images(network, options.images)
     with Triton(repository, folder / "log") as server:
         rates: dict[str, list[float]] = {model: [] for model in CONTESTANTS}
         for model in CONTESTANTS:  # every batch size is compiled, every cache is warm
@@ -184,7 +185,7 @@ def main() -> None:
     parser.add_argument("--model-environment", type=Path, required=True, help="a venv with onnxruntime and NumPy 1")
     parser.add_argument("--networks", nargs="+", default=["ResNet-20", "ResNet-18"], choices=networks.NETWORKS)
     parser.add_argument("--clients", type=int, default=8)
-    parser.add_argument("--images", type=int, default=1, help="per request, at most 8")
+    parser.add_argument("--images", type=int, default=1, help="per request, at most --batch")
     parser.add_argument("--batch", type=int, default=8, help="largest batch")
     parser.add_argument("--instances", type=int, default=os.cpu_count())
     parser.add_argument("--rounds", type=int, default=5)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -23,9 +24,12 @@ def server(tmp_path_factory, packed_digits):
     program = REPOSITORY / "Examples" / "ray_serve" / "serve_digits.py"
     command = [sys.executable, program, "digits.multipoint", "--replicas", "2", "--port", port]
     with Server(command, folder / "log", port, "/-/healthz", folder=folder) as server:
-        for _ in range(600):  # healthy before the application is there
+        for _ in range(2400):  # healthy before the application is there
             if answer(server.address + "/digits", b"{}")[0] == 400:
                 break
+            time.sleep(0.05)
+        else:
+            raise AssertionError("the application does not come up\n" + server.output())
         yield server
 
 

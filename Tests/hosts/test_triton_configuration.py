@@ -59,6 +59,22 @@ WRONG = {
         "parameter `maximum_batch`: 8 is expected, as in max_batch_size, found 4",
     ),
     "batch_huge": ("max_batch_size: 100000", "maximum batch: 1 to 65536 expected, found 100000"),
+    "batches_differ": (
+        "max_batch_size: 0\n" + IMAGE.replace("1, 8, 8", "8, 1, 8, 8") + LOGITS.replace("10", "3, 10"),
+        "output `logits`: a batch of 8 is expected in its dims, as in input `image`, found [3, 10]",
+    ),
+    "batch_of_the_output": (
+        "max_batch_size: 0\n" + IMAGE.replace("1, 8, 8", "-1, 1, 8, 8") + LOGITS.replace("10", "3, 10"),
+        "output `logits`: dims [-1, 10] are expected, because no input's dims fix the batch, found [3, 10]",
+    ),
+    "batch_too_large": (
+        "max_batch_size: 0\n" + IMAGE.replace("1, 8, 8", "8, 1, 8, 8") + parameter("maximum_batch", "4"),
+        "parameter `maximum_batch`: at least 8 is expected, the batch in the dims of input `image`, found 4",
+    ),
+    "batch_huge_in_dims": (
+        "max_batch_size: 0\n" + IMAGE.replace("1, 8, 8", "100000, 1, 8, 8"),
+        "maximum batch: 1 to 65536 expected, found 100000",
+    ),
     "path": ('default_model_filename: "../../other/1/model.multipoint"', "the name of a file in the version's folder is expected"),
     "file": ('default_model_filename: "weights.multipoint"', "1/weights.multipoint"),
     "gpu": ("instance_group [ { kind: KIND_GPU count: 1 gpus: [ 0 ] } ]", "GPU"),
@@ -88,6 +104,12 @@ def server(tmp_path_factory, packed_digits, packed_branches):
     repository.add("one_output", packed_branches, 'output [ { name: "average" } ]\ninput [ { name: "right" } ]')
     repository.add("no_batching", packed_digits, IMAGE.replace("1, 8, 8", "-1, 1, 8, 8") + LOGITS.replace("10", "-1, 10"))
     repository.add("batch_of_three", packed_digits, IMAGE.replace("1, 8, 8", "3, 1, 8, 8") + LOGITS.replace("10", "3, 10"))
+    eight = IMAGE.replace("1, 8, 8", "8, 1, 8, 8")
+    repository.add("batch_of_eight", packed_digits, eight + LOGITS.replace("10", "8, 10"))
+    repository.add("batch_within", packed_digits, eight + LOGITS.replace("10", "-1, 10") + parameter("maximum_batch", "16"))
+    repository.add("batch_of_one_input", packed_branches, 'input [ { name: "left" data_type: TYPE_FP32 dims: [ 6, 2, 4, 5 ] } ]')
+    sides = [f'{{ name: "{side}" data_type: TYPE_FP32 dims: [ {n}, 2, 4, 5 ] }}' for side, n in (("left", 6), ("right", 5))]
+    repository.add("inputs_differ", packed_branches, f"input [ {', '.join(sides)} ]")
     repository.add(
         "flat",
         packed_digits,
@@ -132,6 +154,7 @@ def test_contradictions(server, name):
             "max_batch_size: 0 is expected, because the network's batch is fixed or not in front "
             "(input `left` is [2, 2, 4, 5]), found 2",
         ),
+        ("inputs_differ", "input `right`: a batch of 6 is expected in its dims, as in input `left`, found [5, 2, 4, 5]"),
         ("fixed_batch_parameter", "parameter `maximum_batch`: the network's batch is fixed, found 4"),
     ],
 )  # fmt: skip
@@ -182,13 +205,25 @@ def test_fixed_batch(server, rng):
         assert result.as_numpy("average").shape == (2, 3)
 
 
-@pytest.mark.parametrize(("name", "batches"), [("no_batching", [1, 2, 3, 4]), ("batch_of_three", [3])])
+@pytest.mark.parametrize(
+    ("name", "batches"),
+    [("no_batching", [1, 2, 3, 4]), ("batch_of_three", [3]), ("batch_of_eight", [8]), ("batch_within", [8])],
+)
 def test_without_the_servers_batching(server, images, logits, name, batches):
     assert loaded(server, name)["max_batch_size"] == 0
     with client_of(server, "grpc") as client:
         for batch in batches:
             result = client.infer(name, [tensor("grpc", "image", images[:batch])])
             assert result.as_numpy("logits").tobytes() == logits[:batch].tobytes()
+
+
+def test_the_batch_of_one_input(server, rng):
+    """Its dims fix the batch for the input that was left out."""
+    loaded(server, "batch_of_one_input")
+    array = rng.normal(size=(6, 2, 4, 5)).astype(np.float32)
+    with client_of(server, "grpc") as client:
+        result = client.infer("batch_of_one_input", [tensor("grpc", "left", array), tensor("grpc", "right", array)])
+        assert result.as_numpy("average").shape == (6, 3)
 
 
 def test_reshaped(server, images, logits):

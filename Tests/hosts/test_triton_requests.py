@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import numpy as np
 import pytest
@@ -69,9 +70,10 @@ LEFT, RIGHT = ("left", zeros(2, 2, 4, 5)), ("right", zeros(2, 2, 4, 5))
 )  # fmt: skip
 def test_refused_by_the_backend(server, protocol, inputs, expected):
     failed = refused(server, protocol, "open", inputs, expected)
-    for _ in range(100):
+    for _ in range(600):  # counted shortly after the answer
         if server.statistics("open")["inference_stats"]["fail"]["count"] == failed + 1:
             break
+        time.sleep(0.05)
     else:
         raise AssertionError("the failure is not in the statistics")
 

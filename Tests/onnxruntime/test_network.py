@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -60,6 +61,30 @@ def test_the_file_beside_the_model(command, packed, images, tmp_path):
 def test_the_file_as_an_attribute(packed, images):
     by_hand = network_node(packed, inputs=["x"], file=packed.read_bytes())
     assert np.array_equal(run(session(by_hand), images)[0], answers(packed, images))
+
+
+def test_files_made_to_be_taken_for_each_other(packed, images, tmp_path):
+    """Differences that cancel each other in a hash without a secret: in a word of 8 bytes the highest bit, and 32 bytes later that
+    bit and the 34th. Here they change the signs of two biases. Without its checksum a file of either content is a right one."""
+    content = bytearray(packed.read_bytes())
+    end = 8 + int.from_bytes(content[:8], "little")
+    header = json.loads(content[8:end])
+    del header["__metadata__"]["crc32"]
+    content[8:end] = json.dumps(header, separators=(",", ":")).encode().ljust(end - 8)
+    bias = end + header["classifier.bias"]["data_offsets"][0]
+    assert bias % 8 == 0
+    paths = [tmp_path / "one.multipoint", tmp_path / "other.multipoint"]
+    paths[0].write_bytes(content)
+    content[bias + 7] ^= 0x80
+    content[bias + 32 + 7] ^= 0x80
+    content[bias + 32 + 4] ^= 0x04
+    paths[1].write_bytes(content)
+
+    networks = [session(network_node(path)) for path in paths]
+    results = [run(network, images)[0] for network in networks]
+    assert not np.array_equal(*results)
+    for path, result in zip(paths, results):
+        assert np.array_equal(result, answers(path, images))
 
 
 def test_threads_do_not_change_the_answers(packed, images):

@@ -11,9 +11,11 @@
 #include <cstdio>
 #include <cstring>
 #include <fstream>
+#include <set>
 #include <string>
 #include <thread>
 
+#include <dlfcn.h>
 #include <malloc.h>
 #include <unistd.h>
 
@@ -146,6 +148,50 @@ void test_errors(Ort::Session &session, const char *library) {
     }
 }
 
+/// A second runtime in the process: the same functions in a table of its own, of which those that concern domains are noted.
+struct SecondRuntime {
+    static inline ort::Api table;
+    static inline std::set<ort::CustomOpDomain *> made;
+    static inline int foreign = 0;
+
+    static ort::Status *create(const char *name, ort::CustomOpDomain **domain) {
+        ort::Status *status = ort_slots::api().call<ort::CreateCustomOpDomain>(name, domain);
+        if (status == nullptr) made.insert(*domain);
+        return status;
+    }
+    static ort::Status *add(ort::SessionOptions *options, ort::CustomOpDomain *domain) {
+        foreign += made.count(domain) == 0;
+        return ort_slots::api().call<ort::AddCustomOpDomain>(options, domain);
+    }
+    static const ort::ApiBase *base() {
+        table = ort_slots::api();
+        table.slots[ort::CreateCustomOpDomain::index] = reinterpret_cast<void (*)()>(&create);
+        table.slots[ort::AddCustomOpDomain::index] = reinterpret_cast<void (*)()>(&add);
+        static const ort::ApiBase base{[](uint32_t) -> const ort::Api * { return &table; }, OrtGetApiBase()->get_version_string};
+        return &base;
+    }
+};
+
+void test_two_runtimes(const Ort::Env &env, const char *library, const char *network, const Reference &reference) {
+    const auto pixels = images(2, 9);
+    const Ort::SessionOptions kept = options(library);
+    void *plugin = dlopen(library, RTLD_NOW | RTLD_LOCAL);
+    void *found = plugin == nullptr ? nullptr : dlsym(plugin, "RegisterCustomOps");
+    expect(found != nullptr, "the plugin's function");
+    if (found == nullptr) return;
+    const auto register_operators = reinterpret_cast<ort::Status *(*)(ort::SessionOptions *, const ort::ApiBase *)>(found);
+    for (int round = 0; round < 2; ++round) {
+        Ort::SessionOptions second;
+        second.SetIntraOpNumThreads(1).AddConfigEntry("multipoint.threads", "1");
+        Ort::ThrowOnError(register_operators(second, SecondRuntime::base()));
+        Ort::Session session(env, network, second);
+        expect(run(session, pixels) == reference(pixels), "the answer through a second runtime");
+    }
+    expect(SecondRuntime::made.size() == 1, "one domain for the second runtime");
+    expect(SecondRuntime::foreign == 0, "no domain of the first runtime in the second one's options");
+    dlclose(plugin);
+}
+
 /// The first rounds fill what allocators and oneDNN keep.
 void test_reloading(const Ort::Env &env, const char *library, const char *network, const Reference &reference) {
     const auto pixels = images(2, 5);
@@ -174,6 +220,7 @@ int main(int argument_count, char **arguments) {
             test_threads(session, reference);
             test_errors(session, arguments[1]);
         }
+        test_two_runtimes(env, arguments[1], arguments[3], reference);
         test_reloading(env, arguments[1], arguments[3], reference);
     } catch (const std::exception &error) {
         expect(false, error.what());
