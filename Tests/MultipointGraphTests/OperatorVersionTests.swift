@@ -250,6 +250,11 @@ import Testing
         let quotient = try Network(definition: definition([node("Div", ["x", "c"], "y")], constants))
         #expect(quotient.nodes.map(\.operation) == [.multiply])
         #expect(quotient.constants[quotient.nodes[0].inputs[1]]?.floats == [1, 0.5, -0.25, 0.125])
+        // The reciprocal of 41 is not exact: 41 / 41 has to be 1 where it is rounded down.
+        let steps = [node("Div", ["x", "c"], "q"), node("Floor", ["q"], "y")]
+        let rounded = try Network(definition: definition(steps, ["c": scalar(41)]))
+        #expect(rounded.nodes.map(\.operation) == [.binary(.divide), .elementwise(.floor)])
+        #expect(rounded.constants[rounded.nodes[0].inputs[1]]?.floats == [41])
         // Quotients of integers are cut, whatever integer the other operand is.
         var integers = definition([node("Div", ["x", "c"], "y")], ["c": ints(3)])
         integers.integerInputs = ["x"]

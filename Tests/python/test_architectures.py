@@ -20,6 +20,10 @@ from architectures import NETWORKS
 import multipoint
 from networks import run_reference
 
+# Packing by the ladder takes seconds; Tests/run --all packs every network so, else one of each kind is.
+LADDERS = ["ResNet-18", "MobileNet-v3-large", "ShuffleNet-v2", "DeepLabV3-MobileNet-v2", "U-Net", "EDSR-baseline", "YOLOv8n"]
+if os.environ.get("TESTS_ALL") == "1":
+    LADDERS = list(NETWORKS)
 IS_FULL_SIZE = os.environ.get("MULTIPOINT_FULL_SIZE") == "1"
 SIZES = ["small", "full"] if IS_FULL_SIZE else ["small"]
 
@@ -104,8 +108,7 @@ def test_float_results_are_those_of_onnx_runtime(name: str, size: str, written, 
             assert np.abs(mine - reference).max() <= 1e-4 * np.abs(reference).max()
 
 
-@pytest.mark.parametrize("name", NETWORKS)
-@pytest.mark.parametrize("method", ["w8a8", "ladder"])
+@pytest.mark.parametrize(("method", "name"), [("w8a8", name) for name in NETWORKS] + [("ladder", name) for name in LADDERS])
 def test_quantized_results_are_near_those_of_float(name: str, method: str, written, command, tmp_path) -> None:
     network = written(name, "small")
     images, packed, again = tmp_path / "images.npy", tmp_path / "network.multipoint", tmp_path / "again.multipoint"

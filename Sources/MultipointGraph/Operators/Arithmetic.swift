@@ -21,6 +21,7 @@ extension Translation {
             return try emit(.binary(.divide), reader, inputs: inputs)
         }
         try emit(.multiply, reader, inputs: [inputs[0], constant(reader, "reciprocal", reciprocal)])
+        divisors[reader.output] = inputs[1]
     }
 
     /// Versions 7 to 15. From version 12 the exponent may be an integer.

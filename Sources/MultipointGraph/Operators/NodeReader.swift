@@ -14,6 +14,9 @@ struct NodeReader {
 
     func unsupported(_ problem: String) -> GraphError { fail(problem, kind: .unsupported) }
 
+    /// Whether the operator's result jumps where its input changes by a rounding.
+    var isDiscontinuous: Bool { ["Cast", "Ceil", "Floor", "Round", "Sign"].contains(node.operatorType) }
+
     /// An attribute that is ignored might change what the node computes.
     func allowAttributes(_ names: String...) throws(GraphError) { try allowAttributes(names) }
 

@@ -25,6 +25,8 @@ struct Translation {
     /// How many of a value's uses were folded.
     var foldedUses: [String: Int] = [:]
     var budget: FoldingBudget
+    /// Products with reciprocals that stand for quotients, with the divisors.
+    var divisors: [String: String] = [:]
     /// Results of QuantizeLinear, with the values that stand for them.
     var quantizedActivations: [String: String] = [:]
     private(set) var layers: [String: Layer] = [:]
@@ -99,6 +101,7 @@ struct Translation {
     }
 
     private mutating func translate(_ reader: NodeReader) throws(GraphError) {
+        if reader.isDiscontinuous { divideExactly(reader.node.inputs.first ?? "") }
         if let function = Elementwise.withoutAttributes[reader.node.operatorType] { return try unary(.elementwise(function), reader) }
         if let reduction = Reduction.named[reader.node.operatorType] { return try reduce(reduction, reader) }
         switch reader.node.operatorType {
@@ -170,6 +173,13 @@ struct Translation {
 
 // What the families of operators build with.
 extension Translation {
+    /// Turns a product with a reciprocal into the quotient that it stands for: a rounding of its last bit may be a step for what reads it.
+    private mutating func divideExactly(_ value: String) {
+        guard let divisor = divisors.removeValue(forKey: value), let index = producers[value] else { return }
+        nodes[index].operation = .binary(.divide)
+        nodes[index].inputs[1] = divisor
+    }
+
     /// Appends a node and infers its shape.
     /// - Parameter name: nil for the reader's node itself.
     mutating func emit(

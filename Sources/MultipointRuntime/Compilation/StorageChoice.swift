@@ -59,21 +59,27 @@ struct StorageChoice {
         return result
     }
 
-    /// The quantization that packed layers want, else the one that a concatenation or pooling would give the value anyway, else the one
-    /// that the file has for it.
+    /// The quantization that packed layers want: it was made for this value. Else the one that a concatenation or pooling would give the
+    /// value anyway, if every reader does: what is cut off for one of them, such as a slice, another may need. Else the one that the
+    /// file has for it.
     private func storage(_ value: String) -> ValueStorage {
+        let readers = readers[value] ?? [.float]
         var packed: AffineQuantization?
-        var preferred: AffineQuantization?
-        for reader in readers[value] ?? [.float] {
+        for reader in readers {
             switch reader {
             case .float: return .float
             case .packed(let quantization) where packed == nil || packed == quantization: packed = quantization
             case .packed: return .float
-            case .preferring(let quantization): preferred = preferred ?? quantization
-            case .any: continue
+            case .preferring, .any: continue
             }
         }
-        return (packed ?? preferred ?? prepared.network.quantization[value]).map { .quantized($0) } ?? .asItComes
+        return (packed ?? commonPreference(readers) ?? prepared.network.quantization[value]).map { .quantized($0) } ?? .asItComes
+    }
+
+    private func commonPreference(_ readers: [Reader]) -> AffineQuantization? {
+        guard case .preferring(let first) = readers.first else { return nil }
+        let agree = readers.allSatisfy { if case .preferring(let quantization) = $0 { quantization == first } else { false } }
+        return agree ? first : nil
     }
 
     private func reader(_ operation: Operation, _ output: ValueStorage) -> Reader {
