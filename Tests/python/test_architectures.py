@@ -21,7 +21,7 @@ import multipoint
 from networks import run_reference
 
 # Packing by the ladder takes seconds; Tests/run --all packs every network so, else one of each kind is.
-LADDERS = ["ResNet-18", "MobileNet-v3-large", "ShuffleNet-v2", "DeepLabV3-MobileNet-v2", "U-Net", "EDSR-baseline", "YOLOv8n"]
+LADDERS = ["ResNet-18", "ShuffleNet-v2", "DeepLabV3-MobileNet-v2", "EDSR-baseline"]
 if os.environ.get("TESTS_ALL") == "1":
     LADDERS = list(NETWORKS)
 IS_FULL_SIZE = os.environ.get("MULTIPOINT_FULL_SIZE") == "1"
