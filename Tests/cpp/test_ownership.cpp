@@ -5,6 +5,7 @@ extern "C" {
 #include "packed_file.h"
 }
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <functional>
