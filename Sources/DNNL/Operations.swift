@@ -9,13 +9,15 @@ public func reorder(
     from source: MemoryDescriptor, to destination: MemoryDescriptor, _ attributes: Attributes = Attributes()
 ) throws(DNNLError) -> Primitive {
     let engine = try Engine.cpu().handle
+    // Before the descriptor, which nobody would destroy if they cannot be made.
+    let constants = try attributes.constants(.source)
     let descriptor = try attributes.withHandle(.source) { (attributes) throws(DNNLError) in
         var descriptor: dnnl_primitive_desc_t?
         try check(onednn_reorder(&descriptor, source.handle, destination.handle, engine, attributes), "create reorder")
         return descriptor
     }
     guard let descriptor else { throw DNNLError(call: "create reorder", status: dnnl_runtime_error.rawValue) }
-    return try Primitive(descriptor, "reorder", constants: try attributes.constants(.source))
+    return try Primitive(descriptor, "reorder", constants: constants)
 }
 
 /// Window of a convolution or pooling over height and width.

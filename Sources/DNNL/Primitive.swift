@@ -35,6 +35,8 @@ public final class Primitive: @unchecked Sendable {
         _ choose: (inout onednn_choice?, dnnl_engine_t, dnnl_primitive_attr_t?) -> dnnl_status_t
     ) throws(DNNLError) {
         let engine = try Engine.cpu().handle
+        // Before the descriptor, which nobody would destroy if they cannot be made.
+        let constants = try attributes.constants(scaled)
         let descriptor = try attributes.withHandle(scaled) { (attributes) throws(DNNLError) in
             var choice: onednn_choice?
             try check(choose(&choice, engine, attributes), "create \(what)")
@@ -48,7 +50,7 @@ public final class Primitive: @unchecked Sendable {
                 try check(onednn_choice_next(choice), "create \(what)")
             }
         }
-        try self.init(descriptor, what, constants: try attributes.constants(scaled))
+        try self.init(descriptor, what, constants: constants)
     }
 
     deinit {

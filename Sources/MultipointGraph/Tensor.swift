@@ -78,14 +78,16 @@ public enum IntegerType: Hashable, Sendable {
     }
 }
 
-/// The product of a shape's dimensions, or nil if one is negative or the product overflows `Int`.
+/// The product of a shape's dimensions, or nil if one is negative or the shape is none of a tensor that any machine holds: its product,
+/// zeros counted as ones, exceeds 2⁴⁸. So no product over some of the dimensions of a shape that has a count overflows.
 public func elementCount(of shape: [Int]) -> Int? {
-    var product = 1
+    var product = 1, isEmpty = false
     for dimension in shape {
         guard dimension >= 0 else { return nil }
-        let (next, overflow) = product.multipliedReportingOverflow(by: dimension)
-        guard !overflow else { return nil }
+        if dimension == 0 { isEmpty = true }
+        let (next, overflow) = product.multipliedReportingOverflow(by: max(dimension, 1))
+        guard !overflow, next <= 1 << 48 else { return nil }
         product = next
     }
-    return product
+    return isEmpty ? 0 : product
 }

@@ -5,6 +5,10 @@ import ONNXMessages
 extension Onnx_ModelProto {
     /// The most nodes that the graph may have once calls are replaced: a few functions that call each other could make any number.
     private static let maximumNodeCount = 100_000
+    /// Functions inside of functions.
+    private static let maximumDepth = 64
+    /// What the names in all nodes together may take: those of a function are repeated in every call.
+    private static let maximumNameBytes = 1 << 28
 
     /// The graph, calling no function of the model.
     func graphWithoutCalls() throws(ONNXImportError) -> Onnx_GraphProto {
@@ -12,22 +16,29 @@ extension Onnx_ModelProto {
         var known: [FunctionName: Onnx_FunctionProto] = [:]
         for function in functions { known[FunctionName(function)] = function }
         var result = graph
-        var nodes: [Onnx_NodeProto] = [], count = 0
-        /// Nodes to look at, the next one last.
-        var pending = Array(graph.node.reversed())
-        while let node = pending.popLast() {
+        var nodes: [Onnx_NodeProto] = [], count = 0, nameBytes = 0
+        /// Nodes to look at, the next one last, and how many calls they are in.
+        var pending = graph.node.reversed().map { (node: $0, depth: 0) }
+        while let (node, depth) = pending.popLast() {
             guard let function = known[FunctionName(node)] else {
                 nodes.append(node)
                 continue
             }
             count += function.node.count + 1
-            guard count <= Onnx_ModelProto.maximumNodeCount else {
+            guard depth < Onnx_ModelProto.maximumDepth else {
                 throw ONNXImportError(
-                    "\(node.place): its function calls itself, or functions make more than \(Onnx_ModelProto.maximumNodeCount) nodes",
+                    "\(node.place): function `\(function.name.shortened)` calls itself, or is called more than \(Onnx_ModelProto.maximumDepth) functions deep",
+                    kind: .unsupported)
+            }
+            let call = try FunctionCall(function, node, number: count)
+            nameBytes += call.nameBytes
+            guard count <= Onnx_ModelProto.maximumNodeCount, nameBytes <= Onnx_ModelProto.maximumNameBytes else {
+                throw ONNXImportError(
+                    "\(node.place): with function `\(function.name.shortened)`, calls make more than \(Onnx_ModelProto.maximumNodeCount) nodes, or \(Onnx_ModelProto.maximumNameBytes >> 20) MB of names",
                     kind: .unsupported)
             }
             try checkOperatorSet(of: function, node)
-            pending += try FunctionCall(function, node, number: count).nodes().reversed()
+            pending += call.nodes().reversed().map { ($0, depth + 1) }
         }
         result.node = nodes
         return result
@@ -38,7 +49,7 @@ extension Onnx_ModelProto {
             let own = opsetImport.first { $0.domain.isEmpty || $0.domain == "ai.onnx" }
             guard own == nil || own?.version == imported.version else {
                 throw ONNXImportError(
-                    "\(node.place): function `\(function.name)` is written in operator set \(imported.version), the model in \(own?.version ?? 0)",
+                    "\(node.place): function `\(function.name.shortened)` is written in operator set \(imported.version), the model in \(own?.version ?? 0)",
                     kind: .unsupported)
             }
         }
@@ -66,24 +77,33 @@ private struct FunctionCall {
 
     init(_ function: Onnx_FunctionProto, _ node: Onnx_NodeProto, number: Int) throws(ONNXImportError) {
         (self.function, self.node) = (function, node)
-        prefix = "\(node.name.isEmpty ? function.name : node.name).\(number)"
+        // Shortened, because calls in calls repeat it; the number makes it unique.
+        prefix = "\((node.name.isEmpty ? function.name : node.name).shortened).\(number)"
         guard node.input.count <= function.input.count, node.output.count <= function.output.count else {
             throw ONNXImportError(
-                "\(node.place): function `\(function.name)` has \(function.input.count) inputs and \(function.output.count) outputs, the call \(node.input.count) and \(node.output.count)"
+                "\(node.place): function `\(function.name.shortened)` has \(function.input.count) inputs and \(function.output.count) outputs, the call \(node.input.count) and \(node.output.count)"
             )
         }
         for (index, input) in function.input.enumerated() { names[input] = index < node.input.count ? node.input[index] : "" }
         for (output, name) in zip(function.output, node.output) where !name.isEmpty {
             guard names.updateValue(name, forKey: output) == nil else {
                 throw ONNXImportError(
-                    "\(node.place): output `\(output)` of function `\(function.name)` is also its input or another output",
+                    "\(node.place): output `\(output.shortened)` of function `\(function.name.shortened)` is also its input or another output",
                     kind: .unsupported)
             }
         }
     }
 
+    /// About what the names in the function's nodes will take.
+    var nameBytes: Int {
+        func size(_ name: String) -> Int { name.utf8.count + prefix.utf8.count }
+        return function.node.reduce(0) { sum, inner in
+            (inner.input + inner.output).reduce(sum + size(inner.name)) { $0 + size(names[$1] ?? $1) }
+        }
+    }
+
     /// The function's nodes in the caller's names.
-    func nodes() throws(ONNXImportError) -> [Onnx_NodeProto] {
+    func nodes() -> [Onnx_NodeProto] {
         let attributes = Dictionary(node.attribute.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
         let defaults = Dictionary(function.attributeProto.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
         var result: [Onnx_NodeProto] = []
@@ -108,5 +128,10 @@ private struct FunctionCall {
 
 extension Onnx_NodeProto {
     /// For messages.
-    fileprivate var place: String { "node `\(name.isEmpty ? output.first ?? "" : name)` (\(opType))" }
+    fileprivate var place: String { "node `\((name.isEmpty ? output.first ?? "" : name).shortened)` (\(opType.shortened))" }
+}
+
+extension String {
+    /// What fits a message: at most 200 bytes.
+    fileprivate var shortened: String { utf8.count <= 200 ? self : String(decoding: utf8.prefix(200), as: UTF8.self) + "…" }
 }

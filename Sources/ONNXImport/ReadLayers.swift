@@ -24,7 +24,8 @@ public struct ModelLayers: Equatable, Sendable {
 /// Reads the layers of an ONNX model, each for itself: every Conv, Gemm and MatMul of float with constant weights. What else the
 /// model has, operators that this library lacks included, does not matter; nothing is folded into a layer.
 ///
-/// A layer is called like its node, or `Operator_output` if that has no name or shares it.
+/// A layer is called like its node, or `Operator_output` if that has no name or shares it, with a number behind it if another
+/// node is called so.
 /// - Throws: `ONNXImportError` naming the file and what in it is wrong.
 public func readLayers(path: String) throws(ONNXImportError) -> ModelLayers {
     let folder = path.lastIndex(of: "/").map { String(path[...$0]) } ?? ""
@@ -55,12 +56,14 @@ private struct LayerNodes {
     }
 
     func layers() throws(ONNXImportError) -> ModelLayers {
-        var result = ModelLayers(layers: [], others: [])
+        var result = ModelLayers(layers: [], others: []), names = UniqueNames(nameCounts.keys)
         for node in reader.graph.node where node.domain.isEmpty || node.domain == "ai.onnx" {
             guard ["Conv", "Gemm", "MatMul"].contains(node.opType), let input = node.input.first, let output = node.output.first
             else { continue }
             var node = node
-            if node.name.isEmpty || nameCounts[node.name, default: 0] > 1 { node.name = "\(node.opType)_\(output)" }
+            if node.name.isEmpty || nameCounts[node.name, default: 0] > 1 {
+                node.name = names.next("\(node.opType)_\(output)")
+            }
             do throws(GraphError) {
                 result.layers.append(NodeLayer(layer: try layer(try definition(node)), input: input, output: output))
             } catch {

@@ -272,4 +272,36 @@ final class OperationTests: XCTestCase {
             try check(.averagePool(padded, countsPadding: false), [[2, size(1...20), size(5...9), size(5...9)]])
         }
     }
+
+    // MARK: bounds
+
+    private func network(_ operation: MultipointGraph.Operation, input: [Int]) -> Network {
+        var network = Network(
+            name: "one", inputs: [ValueInfo(name: "x", shape: input.map { .fixed($0) })], outputs: [], nodes: [], layers: [:], layerOrder: [])
+        network.nodes = [Node(name: "n", operation: operation, inputs: ["x"], output: "y")]
+        network.outputs = [ValueInfo(name: "y", shape: [])]
+        return network
+    }
+
+    /// A few bytes of a file can ask for tables of any length.
+    func testTablesThatAreTooLong() throws {
+        let long = 1 << 30
+        func resize(_ mode: Resize.Mode) -> MultipointGraph.Operation {
+            .resize(Resize(axes: [0], sizes: [long], scales: [Float(long) / 2], mode: mode, coordinates: .halfPixel))
+        }
+        for operation in [resize(.linear), resize(.cubic(a: -0.75)), resize(.nearest(.floor)), .pad(pads: [0, long], .edge)] {
+            XCTAssertThrowsError(try Session(network: network(operation, input: [2]), maximumBatch: 1, threads: 1)) { error in
+                let error = error as? RuntimeError
+                XCTAssertEqual(error?.kind, .unsupported, "\(operation)")
+                XCTAssertTrue(error?.description.contains("node `n`") == true, "\(String(describing: error))")
+            }
+        }
+    }
+
+    /// More elements in the windows of a pooling than an integer can count.
+    func testPoolingWithFarTooLargeWindows() throws {
+        let most = 1 << 20
+        let pooling = Pooling(kernel: [most, most], strides: [1, 1], pads: [most, most, most, most], dilations: [2, 2])
+        _ = try Session(network: network(.maxPool(pooling), input: [1, 1 << 22, 3, 3]), maximumBatch: 1, threads: 1)
+    }
 }

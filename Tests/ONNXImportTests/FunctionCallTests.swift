@@ -70,6 +70,28 @@ import Testing
         expectError(.unsupported, "(twice)", "calls itself") { _ = try read(message) }
     }
 
+    /// A function whose node calls it under a long name: neither names nor the message grow with each call.
+    @Test func recursionWithLongNames() {
+        let message = functionModel([call("x", "y")]) {
+            $0.node = [call("a", "b", name: String(repeating: "n", count: 20_000))]
+        }
+        do {
+            _ = try read(message)
+            Issue.record("an error expected")
+        } catch let error as ONNXImportError {
+            #expect(error.kind == .unsupported && error.description.contains("function `f` calls itself"), "\(error)")
+            #expect(error.description.utf8.count < 1000)
+        } catch { Issue.record("\(error)") }
+    }
+
+    /// Long names in a function that is called often would fill the memory.
+    @Test func namesOfManyCalls() {
+        let message = functionModel((0..<2000).map { call("x", $0 == 0 ? "y" : "y\($0)") }) {
+            $0.node = [onnxNode("Relu", ["a"], [String(repeating: "n", count: 200_000)])]
+        }
+        expectError(.unsupported, "function `f`", "of names") { _ = try read(message) }
+    }
+
     @Test func wrongCallsAreRefused() {
         var many = call("x", "y")
         many.input.append("x")

@@ -64,6 +64,15 @@ import ONNXMessages
         #expect(found.layers.map(\.layer.name) == ["MatMul_a", "MatMul_b"])
     }
 
+    @Test func madeUpNamesAvoidRealOnes() throws {
+        let found = try layers(
+            model {
+                $0.initializer = [floats("m", [1, 1], [1])]
+                $0.node = [onnxNode("MatMul", ["x", "m"], ["y"]), named("MatMul_y", onnxNode("MatMul", ["x", "m"], ["z"]))]
+            })
+        #expect(found.layers.map(\.layer.name) == ["MatMul_y_2", "MatMul_y"])
+    }
+
     @Test func whatIsNoLayerIsNamedWithAReason() throws {
         let found = try layers(
             model {

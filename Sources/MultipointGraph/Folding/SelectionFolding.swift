@@ -57,6 +57,7 @@ extension NodeFolding {
             else { throw fail("starts \(starts), ends \(ends), steps \(steps) do not fit \(text(0))") }
             view.shape[axis] = range.count
             guard range.count > 0 else { continue }
+            // Both are bounded by the tensor's size, 2⁴⁸ with zeros counted as ones.
             view.offset += range.first * view.strides[axis]
             // A step beyond the axis takes one element, and is not used.
             view.strides[axis] = range.count > 1 ? range.step * view.strides[axis] : 0
@@ -77,9 +78,14 @@ extension NodeFolding {
             guard agrees else { throw fail("\(text(index)) and \(text(0)) differ in more than axis \(axis)") }
         }
         var shape = first.shape
-        shape[axis] = tensors.reduce(0) { $0 &+ $1.shape[axis] }
+        shape[axis] = 0
+        for tensor in tensors {
+            let (sum, overflow) = shape[axis].addingReportingOverflow(tensor.shape[axis])
+            guard !overflow else { throw fail("the result is too large along axis \(axis)") }
+            shape[axis] = sum
+        }
         try checkSize(shape)
-        return try joined(tensors, axis: axis, like: first)
+        return try joined(tensors, axis: axis, shape: shape, like: first)
     }
 
     /// Version 1 has sizes as an attribute, 13 as an input, 18 the number of parts, of which the last may be smaller.
@@ -92,10 +98,12 @@ extension NodeFolding {
         if let stated = try reader.int("num_outputs"), stated != count {
             throw fail("num_outputs is \(stated), but it has \(count) outputs")
         }
-        let part = (size + count - 1) / count
+        let part = size / count + (size % count > 0 ? 1 : 0)
         let sizes =
             try integers("split", orInput: 1) ?? (0..<count).map { min(part, max(0, size - $0 * part)) }
-        guard sizes.count == count, sizes.allSatisfy({ (0...size).contains($0) }), sizes.reduce(0, +) == size else {
+        var rest = size
+        for size in sizes where rest >= 0 { rest = (0...rest).contains(size) ? rest - size : -1 }
+        guard sizes.count == count, rest == 0 else {
             throw fail("parts \(sizes) of axis \(axis) of \(text(0)) for \(count) outputs")
         }
         var parts: [Tensor] = [], first = 0
@@ -115,9 +123,7 @@ extension NodeFolding {
     }
 
     /// Tensors that agree in all dimensions but one, one after the other along that.
-    private func joined(_ tensors: [Tensor], axis: Int, like first: Tensor) throws(GraphError) -> Tensor {
-        var shape = first.shape
-        shape[axis] = tensors.reduce(0) { $0 + $1.shape[axis] }
+    private func joined(_ tensors: [Tensor], axis: Int, shape: [Int], like first: Tensor) throws(GraphError) -> Tensor {
         let elements: Tensor.Elements
         if first.floats != nil {
             elements = .float(try joined(tensors, axis: axis) { $0.floats })

@@ -15,8 +15,7 @@ struct StridedView {
         (self.shape, self.strides, self.offset) = (shape, strides, offset)
     }
 
-    /// Of C order. The product of the sizes, zeros counted as ones, does not overflow for the shape of a tensor in memory: one with
-    /// an overflowing product has a zero, and then its strides are never used.
+    /// Of C order; after a size of 0 they are never used.
     static func strides(_ shape: [Int]) -> [Int] {
         var strides = Array(repeating: 1, count: shape.count), stride = 1
         for axis in shape.indices.reversed() {

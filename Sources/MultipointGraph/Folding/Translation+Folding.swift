@@ -10,15 +10,21 @@ struct SampledTensor {
     var origin: String
 }
 
-/// How much folding may still make, in elements.
+/// How much folding, and nodes that constants are made for, may still make and read, in elements.
 struct FoldingBudget {
     private var rest: Int
+    /// Elements that folded nodes may still read: a few numbers of a large constant take as long as all of them.
+    private var work: Int
 
     /// The most elements of a result whose inputs are smaller.
     private static let resultLimit = 1 << 24
 
     /// - Parameter given: elements in the file.
-    init(given: Int) { rest = FoldingBudget.resultLimit * 4 + 64 * min(given, 1 << 40) }
+    init(given: Int) {
+        let given = 64 * min(given, 1 << 40)
+        rest = FoldingBudget.resultLimit * 4 + given
+        work = FoldingBudget.resultLimit * 16 + given
+    }
 
     /// What a node's results may have.
     func limit(inputs: [Tensor?]) -> Int {
@@ -26,6 +32,21 @@ struct FoldingBudget {
     }
 
     mutating func spend(_ results: [Tensor]) { rest -= min(rest, results.reduce(0) { $0 + $1.count }) }
+
+    /// - Returns: false if so many are too many.
+    mutating func spend(_ count: Int) -> Bool {
+        guard count <= min(rest, TensorLimits.computedCount) else { return false }
+        rest -= count
+        return true
+    }
+
+    /// - Returns: false if these are too many to read.
+    mutating func read(_ inputs: [Tensor?]) -> Bool {
+        let count = inputs.reduce(0) { $0 + ($1?.count ?? 0) }
+        guard count <= work else { return false }
+        work -= count
+        return true
+    }
 }
 
 extension Translation {
@@ -62,6 +83,15 @@ extension Translation {
         return true
     }
 
+    /// Charges a constant that a node is about to make.
+    /// - Parameter count: its elements; nil if they are too many for an integer.
+    mutating func charge(_ count: Int?, _ reader: NodeReader) throws(GraphError) {
+        guard let count, budget.spend(count) else {
+            throw reader.unsupported(
+                "it needs a constant of \(count.map { "\($0)" } ?? "too many") elements, which with those of the nodes before is too large")
+        }
+    }
+
     private func isFoldable(_ node: NodeDefinition) -> Bool {
         guard node.layer == nil, NodeFolding.operators.contains(node.operatorType) else { return false }
         let isQuantization = node.operatorType == "QuantizeLinear" || node.operatorType == "DequantizeLinear"
@@ -89,6 +119,9 @@ extension Translation {
         var results: [[Tensor]] = []
         for sample in 0..<(dependsOnBatch ? Translation.sampleBatches.count : 1) {
             let inputs = reader.node.inputs.map { sampled[$0]?.samples[sample] ?? constants[$0] }
+            guard reader.node.operatorType == "Shape" || reader.node.operatorType == "Size" || budget.read(inputs) else {
+                throw reader.unsupported("the network computes too much of its constants; fold them before (with onnxsim, say)")
+            }
             let folding = NodeFolding(reader: reader, inputs: inputs, limit: budget.limit(inputs: inputs))
             results.append(try folding.results())
             budget.spend(results[sample])

@@ -4,6 +4,7 @@ import Glibc
 public enum Elementwise: Hashable, Sendable {
     case abs
     case ceil
+    /// ONNX's Clip, and Min and Max with a number. A bound that is left out is the largest float, which an infinity then becomes.
     case clip(minimum: Float, maximum: Float)
     case cos
     case elu(alpha: Float)

@@ -36,9 +36,16 @@ extension Translation {
         if let exponent = constants[inputs[1]], let values = exponent.floats, values.count == 1,
             let base = shapes[inputs[0]], exponent.shape.count <= base.count
         {
+            // Whole powers of integers are integers; others are cut as in ONNX Runtime.
+            if integers.contains(inputs[0]), values[0] < 0 || values[0].rounded() != values[0] {
+                let power = try step(.elementwise(.pow(exponent: values[0])), reader, "power", inputs: [inputs[0]])
+                return try emit(.elementwise(.truncate), reader, inputs: [power])
+            }
             return try emit(.elementwise(.pow(exponent: values[0])), reader, inputs: [inputs[0]])
         }
-        try emit(.binary(.power), reader, inputs: inputs)
+        guard integers.contains(inputs[0]) else { return try emit(.binary(.power), reader, inputs: inputs) }
+        let power = try step(.binary(.power), reader, "power", inputs: inputs)
+        try emit(.elementwise(.truncate), reader, inputs: [power])
     }
 
     /// Min or Max. One number against all elements is a Clip.

@@ -43,10 +43,9 @@ extension Translation {
     }
 
     /// The result with zeros in the place of computed operands. Its other axes are those of the constants: the first may be the batch.
-    private func constant(in operands: [Operand], shape: [Int], axis: Int, _ reader: NodeReader) throws(GraphError) -> Tensor {
-        guard let count = elementCount(of: shape), count <= TensorLimits.computedCount else {
-            throw reader.unsupported("constants in a result of shape \(shape) are too large")
-        }
+    private mutating func constant(in operands: [Operand], shape: [Int], axis: Int, _ reader: NodeReader) throws(GraphError) -> Tensor {
+        let count = elementCount(of: shape)
+        try charge(count, reader)
         let outer = shape[..<axis].reduce(1, *), inner = shape[(axis + 1)...].reduce(1, *)
         var parts: [(length: Int, values: [Float]?)] = []
         for (index, operand) in operands.enumerated() {
@@ -54,7 +53,7 @@ extension Translation {
             parts.append((operand.shape[axis] * inner, values))
         }
         var elements: [Float] = []
-        elements.reserveCapacity(count)
+        elements.reserveCapacity(count ?? 0)
         for row in 0..<outer {
             for (length, values) in parts {
                 if let values { elements += values[row * length..<(row + 1) * length] } else { elements += Array(repeating: 0, count: length) }

@@ -7,6 +7,8 @@ extension Translation {
         case "ArgMax", "ArgMin": true
         case "Cast": Translation.castsToInteger(reader)
         case "CastLike": false
+        // A power has the type of its base.
+        case "Pow": reader.node.inputs.first.map(integers.contains) ?? false
         default: reader.node.inputs.contains(where: integers.contains)
         }
     }
@@ -29,5 +31,13 @@ extension Translation {
     mutating func divideIntegers(_ inputs: [String], _ reader: NodeReader) throws(GraphError) {
         let quotient = try step(.binary(.divide), reader, "quotient", inputs: inputs)
         try emit(.elementwise(.truncate), reader, inputs: [quotient])
+    }
+
+    /// A mean of integers, cut towards zero: the exact sum by the number of elements.
+    mutating func meanOfIntegers(_ input: Operand, axes: [Int], keepsDimensions: Bool, _ reader: NodeReader) throws(GraphError) {
+        if isBatchOpen, axes.contains(0) { throw reader.unsupported("the mean of integers over an open batch is not supported") }
+        let sum = try step(.reduce(.sum, axes: axes, keepsDimensions: keepsDimensions), reader, "sum", inputs: [input.name])
+        let count = constant(reader, "count", Tensor(shape: [], [Float(axes.reduce(1) { $0 * input.shape[$1] })]))
+        try divideIntegers([sum, count], reader)
     }
 }

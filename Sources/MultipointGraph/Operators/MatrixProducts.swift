@@ -56,7 +56,7 @@ extension Translation {
     private mutating func matrixOperand(_ index: Int, transposed: Bool, _ reader: NodeReader) throws(GraphError) -> String {
         let name = reader.node.inputs[index]
         guard let shape = shape(of: name) else { throw reader.fail("input \(index) is missing") }
-        guard shape.count == 2 else {
+        guard shape.count == 2, shape.allSatisfy({ $0 >= 1 }) else {
             throw reader.fail("an input of 2 dimensions expected, `\(name)` has shape \(shape)")
         }
         guard transposed else { return name }

@@ -12,12 +12,20 @@ extension Translation {
     mutating func reduce(_ reduction: Reduction, _ reader: NodeReader) throws(GraphError) {
         let (input, axes, keeps) = try reductionInput(reader)
         guard !axes.isEmpty else { return try reduceNothing(reduction, of: input, reader) }
+        if integers.contains(input.name) {
+            if reduction == .mean { return try meanOfIntegers(input, axes: axes, keepsDimensions: keeps, reader) }
+            if reduction == .l2 {
+                let root = try step(.reduce(.l2, axes: axes, keepsDimensions: keeps), reader, "root", inputs: [input.name])
+                return try emit(.elementwise(.truncate), reader, inputs: [root])
+            }
+        }
         try emit(reduction, of: input, axes: axes, keepsDimensions: keeps, reader)
     }
 
     /// `log(Σ x)`.
     mutating func reduceLogSum(_ reader: NodeReader) throws(GraphError) {
         let (input, axes, keeps) = try reductionInput(reader)
+        try refuseIntegers(input, reader)
         guard !axes.isEmpty else { return try emit(.elementwise(.log), reader, inputs: [input.name]) }
         let sum = try step(.reduce(.sum, axes: axes, keepsDimensions: keeps), reader, "sum", inputs: [input.name])
         try emit(.elementwise(.log), reader, inputs: [sum])
@@ -26,6 +34,7 @@ extension Translation {
     /// `m + log(Σ exp(x − m))` with the largest x for m, so that nothing overflows.
     mutating func reduceLogSumExp(_ reader: NodeReader) throws(GraphError) {
         let (input, axes, keeps) = try reductionInput(reader)
+        try refuseIntegers(input, reader)
         guard !axes.isEmpty else { return try emit(.keepingShape(rank: input.shape.count), reader, inputs: [input.name]) }
         let largest = try step(.reduce(.maximum, axes: axes, keepsDimensions: true), reader, "largest", inputs: [input.name])
         let difference = try step(.binary(.subtract), reader, "difference", inputs: [input.name, largest])
@@ -56,6 +65,11 @@ extension Translation {
         let positions = try reader.axes(axes ?? [], rank: input.shape.count).sorted()
         if positions.isEmpty, !emptyIsNone { return (input, Array(input.shape.indices), keeps) }
         return (input, positions, keeps)
+    }
+
+    /// For logarithms, whose integer part nobody wants.
+    private func refuseIntegers(_ input: Operand, _ reader: NodeReader) throws(GraphError) {
+        if integers.contains(input.name) { throw reader.unsupported("`\(input.name)` holds integers; floats expected") }
     }
 
     /// Over no axes, what is left of the reduction is its function of one element.

@@ -173,9 +173,7 @@ extension Translation {
             resizing.mode = .nearest(.roundPreferCeil)
             return try emit(resizing, of: resizing.input.name, reader)
         }
-        guard resizing.axes.allSatisfy({ $0.resized <= TensorLimits.computedCount }) else {
-            throw reader.unsupported("sizes \(resizing.axes.map(\.resized)) are too large")
-        }
+        for axis in resizing.axes { try charge(axis.resized, reader) }
         let gathered = resizing.axes.map { axis in
             (axis.index, (0..<axis.resized).map { rounding.index((Float($0) + 0.5) / axis.scale, size: axis.size) })
         }

@@ -1,13 +1,13 @@
 /// Names in use, to which new ones can be added without repetition.
-struct UniqueNames {
+public struct UniqueNames {
     private var taken: Set<String>
     /// The last number that was appended to a base.
     private var counters: [String: Int] = [:]
 
-    init(_ taken: some Sequence<String>) { self.taken = Set(taken) }
+    public init(_ taken: some Sequence<String>) { self.taken = Set(taken) }
 
     /// `base`, or if that is taken, `base_2`, `base_3`, ...
-    mutating func next(_ base: String) -> String {
+    public mutating func next(_ base: String) -> String {
         if taken.insert(base).inserted { return base }
         while true {
             let number = counters[base, default: 1] + 1

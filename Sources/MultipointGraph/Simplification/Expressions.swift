@@ -37,10 +37,11 @@ struct Expressions {
         return scalar(node.inputs[0]).map { (node.inputs[1], $0) }
     }
 
-    /// A product as a number and the other factors, at most a few.
+    /// A product as a number and the other factors, at most a few; nil for a longer chain, which would be walked again from each of its
+    /// nodes.
     func product(_ node: Node) -> (scalar: Double, factors: [String])? {
         guard node.operation == .multiply else { return nil }
-        var scalar = 1.0, factors: [String] = [], pending = node.inputs
+        var scalar = 1.0, factors: [String] = [], pending = node.inputs, steps = 0
         while let value = pending.popLast() {
             if let number = self.scalar(value) {
                 scalar *= number
@@ -49,7 +50,8 @@ struct Expressions {
             } else {
                 factors.append(value)
             }
-            guard factors.count + pending.count <= 8 else { return nil }
+            steps += 1
+            guard factors.count + pending.count <= 8, steps <= 32 else { return nil }
         }
         return (scalar, factors)
     }

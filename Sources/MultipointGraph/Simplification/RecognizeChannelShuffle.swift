@@ -5,6 +5,8 @@ extension Network {
         guard nodes.contains(where: { if case .transpose = $0.operation { true } else { false } }) else { return }
         let uses = ValueUses(self)
         let samples = sampleShapes()
+        /// Channels whose order may still be written down.
+        var rest = TensorLimits.computedCount
         for index in nodes.indices {
             guard case .reshape = nodes[index].operation, let transpose = inner(nodes[index].inputs[0], uses),
                 case .transpose(let permutation) = transpose.operation, let split = inner(transpose.inputs[0], uses),
@@ -16,7 +18,10 @@ extension Network {
                 guard let image = shapes[whole], let grouped = shapes[parts], image.count >= 2 else { return false }
                 return shapes[result] == image && grouped[0] == image[0] && grouped[1] * grouped[2] == image[1]
             }
-            guard keepsImages, let groups = samples.first?[parts]?[1], let share = samples.first?[parts]?[2] else { continue }
+            guard keepsImages, let groups = samples.first?[parts]?[1], let share = samples.first?[parts]?[2],
+                elementCount(of: [groups, share]) ?? .max <= rest
+            else { continue }
+            rest -= groups * share
             let channels = (0..<groups * share).map { $0 % groups * share + $0 / groups }
             nodes[index].operation = .gather(indices: channels, shape: [channels.count], axis: 1)
             nodes[index].inputs = [whole]

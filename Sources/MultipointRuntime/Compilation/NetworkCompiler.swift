@@ -48,6 +48,8 @@ struct NetworkCompiler {
     private var storages: [String: ValueStorage] = [:]
     /// The position of the last node that reads a value, or of none that ever comes for what the caller gets.
     private var lastReads: [String: Int] = [:]
+    /// Elements that tables of positions may still have.
+    private var tableRest = 1 << 26
 
     private struct Conversion: Hashable {
         var value: String
@@ -170,6 +172,15 @@ struct NetworkCompiler {
         let layout: Layout = stored.shape.count == 4 ? .channelsLast : .dense
         if stored.type == .uint8 { return try converted(name, layout, .uint8, stored.quantization) }
         return try converted(name, layout, storage.quantization == nil ? .float32 : .uint8, storage.quantization)
+    }
+
+    /// Charges a table of positions that a node is about to make: a few bytes of a file can ask for any length.
+    mutating func chargeTable(_ count: Int, _ node: Node) throws(RuntimeError) {
+        guard count <= tableRest else {
+            throw RuntimeError(
+                .unsupported, "node `\(node.name)`: a table of \(count) positions, which with those of the nodes before is too large")
+        }
+        tableRest -= count
     }
 
     // MARK: layers

@@ -98,6 +98,7 @@ extension NetworkCompiler {
         // Positions along one axis are one axis of the result, whichever way it is laid out; along several, in C order only.
         if indexShape.count != 1 { input = try converted(node.inputs[0], .dense, input.type, input.quantization) }
         let strides = input.strides
+        try chargeTable(indices.count, node)
         var axes = zip(input.shape, strides).map { CopyAxis(size: $0, stride: $1) }
         axes[axis] = CopyAxis(positions: indices, stride: strides[axis])
         guard indexShape.count != 1 else { return try rearrange(node, input, axes) }
@@ -111,6 +112,7 @@ extension NetworkCompiler {
         let input = try passed(node.inputs[0], storage(of: node.output))
         let shape = try self.shape(node.output)
         let strides = input.strides
+        for axis in shape.indices { try chargeTable(shape[axis], node) }
         let axes = shape.indices.map { axis in
             let size = input.shape[axis]
             let positions = (0..<shape[axis]).map { padding.source(of: $0 - pads[axis], size: size) }

@@ -17,6 +17,8 @@ extension NetworkCompiler {
         let passes = resizePasses(resize, input.shape)
         for (index, number) in passes.enumerated() {
             let axis = resize.axes[number]
+            // Up to four terms of an output sample, or where it is a mean of many, of an input sample.
+            try chargeTable(4 * (resize.sizes[number] + (resize.antialiases ? input.shape[axis] : 0)), node)
             var passed = input.shape
             passed[axis] = resize.sizes[number]
             let quantization = index == passes.count - 1 ? final : nil
@@ -46,6 +48,7 @@ extension NetworkCompiler {
         let strides = input.strides
         var axes = zip(input.shape, strides).map { CopyAxis(size: $0, stride: $1) }
         for (number, axis) in resize.axes.enumerated() {
+            try chargeTable(resize.sizes[number], node)
             let coordinates = ResizeCoordinates(resize, axis: number, sourceCount: input.shape[axis])
             axes[axis] = CopyAxis(
                 positions: (0..<resize.sizes[number]).map { coordinates.nearest($0, rounding) }, stride: strides[axis])

@@ -20,33 +20,44 @@ struct ResizeTaps: Equatable, Sendable {
         let size = resize.sizes[number]
         // A filter far wider than the input is a mean of all of it.
         let widening = resize.antialiases ? max(1, min(1 / Double(resize.scales[number]), 4 * Double(sourceCount))) : 1
-        var rows = (0..<size).map { place in
-            ResizeTaps.terms(at: coordinates.exact(place), resize, widening: widening, size: sourceCount)
+        // Twice, so that no more is held than the tables: first how many terms there are.
+        var terms: [(index: Int, weight: Double)] = [], most = 1
+        for place in 0..<size {
+            ResizeTaps.find(&terms, at: coordinates.exact(place), resize, widening: widening, size: sourceCount)
+            most = max(most, terms.count)
         }
-        let most = rows.lazy.map(\.count).max() ?? 1
-        for row in rows.indices { rows[row] += Array(repeating: (0, 0), count: most - rows[row].count) }
-        self.sourceCount = sourceCount
-        destinationCount = size
-        count = most
-        indices = rows.flatMap { $0.map { Int32(truncatingIfNeeded: $0.index) } }
-        weights = rows.flatMap { $0.map { Float($0.weight) } }
+        var indices: [Int32] = [], weights: [Float] = []
+        indices.reserveCapacity(size * most)
+        weights.reserveCapacity(size * most)
+        for place in 0..<size {
+            ResizeTaps.find(&terms, at: coordinates.exact(place), resize, widening: widening, size: sourceCount)
+            for term in 0..<most {
+                indices.append(term < terms.count ? Int32(truncatingIfNeeded: terms[term].index) : 0)
+                weights.append(term < terms.count ? Float(terms[term].weight) : 0)
+            }
+        }
+        (self.sourceCount, destinationCount, count) = (sourceCount, size, most)
+        (self.indices, self.weights) = (indices, weights)
     }
 
     /// Input samples inside the filter's support, each once, with weights whose sum is 1.
-    private static func terms(
-        at x: Double, _ resize: Resize, widening: Double, size: Int
-    ) -> [(index: Int, weight: Double)] {
+    private static func find(
+        _ terms: inout [(index: Int, weight: Double)], at x: Double, _ resize: Resize, widening: Double, size: Int
+    ) {
         var radius = widening
         if case .cubic = resize.mode { radius = 2 * widening }
-        var sums: [Int: Double] = [:]
+        terms.removeAll(keepingCapacity: true)
         for position in Int((x - radius).rounded(.up))...max(Int((x - radius).rounded(.up)), Int((x + radius).rounded(.down))) {
             if resize.excludesOutside, !(0..<size).contains(position) { continue }
-            sums[max(0, min(size - 1, position)), default: 0] += filter(resize.mode, (Double(position) - x) / widening)
+            let index = max(0, min(size - 1, position)), weight = filter(resize.mode, (Double(position) - x) / widening)
+            // Positions ascend: those that repeat a sample follow each other.
+            if terms.last?.index == index { terms[terms.count - 1].weight += weight } else { terms.append((index, weight)) }
         }
-        let total = sums.values.reduce(0, +)
+        let total = terms.reduce(0) { $0 + $1.weight }
         let nearest = max(0, min(size - 1, Int(x.rounded())))
-        guard total.isFinite, abs(total) > 1e-12 else { return [(nearest, 1)] }
-        return sums.sorted { $0.key < $1.key }.filter { $0.value != 0 }.map { ($0.key, $0.value / total) }
+        guard total.isFinite, abs(total) > 1e-12 else { return terms = [(nearest, 1)] }
+        terms.removeAll { $0.weight == 0 }
+        for index in terms.indices { terms[index].weight /= total }
     }
 
     private static func filter(_ mode: Resize.Mode, _ offset: Double) -> Double {

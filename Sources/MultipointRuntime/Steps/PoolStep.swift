@@ -1,5 +1,6 @@
 import CElementwise
 import DNNL
+import MultipointGraph
 
 /// Pooling where oneDNN has its reference implementation only: windows with dilations.
 struct PoolStep: Step {
@@ -33,8 +34,9 @@ private final class BoundPool: BoundLoop {
             dilations: (window.dilations[0], window.dilations[1]), pads: (window.pads[0], window.pads[1]),
             is_bytes: step.source.type == .uint8 ? 1 : 0)
         let positions = to[0] * to[2] * to[3]
-        super.init(
-            step.buffers, pieces: positions, work: positions * from[1] * window.kernel[0] * window.kernel[1], threads: step.threads)
+        // A window may be far larger than the image: then there are more than enough to share.
+        let work = elementCount(of: [positions, from[1], window.kernel[0], window.kernel[1]]) ?? .max
+        super.init(step.buffers, pieces: positions, work: work, threads: step.threads)
     }
 
     override func run(_ share: Range<Int>) {
