@@ -78,16 +78,17 @@ public enum IntegerType: Hashable, Sendable {
     }
 }
 
-/// The product of a shape's dimensions, or nil if one is negative or the shape is none of a tensor that any machine holds: its product,
-/// zeros counted as ones, exceeds 2⁴⁸. So no product over some of the dimensions of a shape that has a count overflows.
+/// The product of a shape's dimensions, or nil if one is negative, the product overflows `Int`, or a shape with a zero has other dimensions
+/// whose product exceeds 2⁴⁸. So no product over some of the dimensions of a tensor's shape overflows.
 public func elementCount(of shape: [Int]) -> Int? {
     var product = 1, isEmpty = false
     for dimension in shape {
         guard dimension >= 0 else { return nil }
         if dimension == 0 { isEmpty = true }
         let (next, overflow) = product.multipliedReportingOverflow(by: max(dimension, 1))
-        guard !overflow, next <= 1 << 48 else { return nil }
+        guard !overflow else { return nil }
         product = next
     }
-    return isEmpty ? 0 : product
+    guard isEmpty else { return product }
+    return product <= 1 << 48 ? 0 : nil
 }

@@ -57,7 +57,7 @@ extension NodeFolding {
             else { throw fail("starts \(starts), ends \(ends), steps \(steps) do not fit \(text(0))") }
             view.shape[axis] = range.count
             guard range.count > 0 else { continue }
-            // Both are bounded by the tensor's size, 2⁴⁸ with zeros counted as ones.
+            // A product over a part of the tensor's shape, at most: it does not overflow (`elementCount`).
             view.offset += range.first * view.strides[axis]
             // A step beyond the axis takes one element, and is not used.
             view.strides[axis] = range.count > 1 ? range.step * view.strides[axis] : 0
