@@ -95,6 +95,11 @@ def test_wheel_takes_the_build_of_the_repository(tmp_path):
     built = tmp_path / "repository" / "build" / "lib"
     built.mkdir(parents=True)
     (built / "libmultipoint.so.0").symlink_to(LIBRARY)
+    # What lies where a source tree would have its build, but is none.
+    assert "not in Multipoint's source tree" in build_wheel(tmp_path, None, expect=1)
+    header = tmp_path / "repository" / "include" / "multipoint.h"
+    header.parent.mkdir()
+    header.touch()
     build_wheel(tmp_path, None)
     assert [path.name for path in tmp_path.glob("*.whl")] == [f"multipoint-{multipoint.__version__}-py3-none-linux_x86_64.whl"]
 
