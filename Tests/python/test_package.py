@@ -91,17 +91,25 @@ def test_wheel_alone_runs(wheel, tmp_path, digits):
     assert said.strip().endswith(str(tmp_path / "multipoint" / "libmultipoint.so.0"))
 
 
-def test_wheel_takes_the_build_of_the_repository(tmp_path):
-    built = tmp_path / "repository" / "build" / "lib"
+def repository(folder: Path, *files: str) -> Path:
+    """A folder that holds the library where a build leaves it, and these empty files."""
+    built = folder / "repository" / "build" / "lib"
     built.mkdir(parents=True)
     (built / "libmultipoint.so.0").symlink_to(LIBRARY)
-    # What lies where a source tree would have its build, but is none.
-    assert "not in Multipoint's source tree" in build_wheel(tmp_path, None, expect=1)
-    header = tmp_path / "repository" / "include" / "multipoint.h"
-    header.parent.mkdir()
-    header.touch()
-    build_wheel(tmp_path, None)
+    for file in files:
+        path = folder / "repository" / file
+        path.parent.mkdir(parents=True)
+        path.touch()
+    return folder
+
+
+def test_wheel_takes_the_build_of_the_repository(tmp_path):
+    build_wheel(repository(tmp_path, "include/multipoint.h"), None)
     assert [path.name for path in tmp_path.glob("*.whl")] == [f"multipoint-{multipoint.__version__}-py3-none-linux_x86_64.whl"]
+
+
+def test_wheel_takes_nothing_from_where_no_source_tree_is(tmp_path):
+    assert "not in Multipoint's source tree" in build_wheel(repository(tmp_path), None, expect=1)
 
 
 def test_wheel_without_a_library(tmp_path):
