@@ -11,17 +11,19 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
     /// Calls of the C ABI in any order, with any arguments.
     case abi
 
-    public func run(_ bytes: UnsafeRawBufferPointer) {
+    @discardableResult
+    public func run(_ bytes: UnsafeRawBufferPointer) -> FuzzOutcome {
         switch self {
-        case .packed: _ = runPacked(bytes)
-        case .onnx: _ = runONNX(bytes)
+        case .packed: runPacked(bytes)
+        case .onnx: runONNX(bytes)
         case .npy: runNPY(bytes)
         case .graph: runGraph(bytes)
         case .abi: runCalls(bytes)
         }
     }
 
-    public func run(_ bytes: [UInt8]) { bytes.withUnsafeBytes { run($0) } }
+    @discardableResult
+    public func run(_ bytes: [UInt8]) -> FuzzOutcome { bytes.withUnsafeBytes { run($0) } }
 }
 
 /// How far an input got.
