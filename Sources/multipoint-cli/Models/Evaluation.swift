@@ -1,5 +1,6 @@
 import Glibc
 import MultipointGraph
+import NumPyArrays
 
 /// The class of every image.
 struct Labels {

@@ -1,18 +1,20 @@
 import MultipointGraph
 
 /// An array of a `.npy` file (NumPy's format, versions 1.0 to 3.0), in C order.
-struct NPYArray: Equatable {
-    enum Elements: Equatable {
+package struct NPYArray: Equatable {
+    package enum Elements: Equatable {
         case uint8([UInt8])
         case float32([Float])
         case int32([Int32])
         case int64([Int64])
     }
 
-    var shape: [Int]
-    var elements: Elements
+    package var shape: [Int]
+    package var elements: Elements
 
-    var count: Int {
+    package init(shape: [Int], elements: Elements) { (self.shape, self.elements) = (shape, elements) }
+
+    package var count: Int {
         switch elements {
         case .uint8(let values): values.count
         case .float32(let values): values.count
@@ -22,10 +24,10 @@ struct NPYArray: Equatable {
     }
 
     /// The elements of a float array; else none.
-    var floats: [Float] { if case .float32(let values) = elements { values } else { [] } }
+    package var floats: [Float] { if case .float32(let values) = elements { values } else { [] } }
 
     /// NumPy's name.
-    var typeName: String {
+    package var typeName: String {
         switch elements {
         case .uint8: "uint8"
         case .float32: "float32"
@@ -36,4 +38,4 @@ struct NPYArray: Equatable {
 }
 
 /// "32×32×3".
-func sizesText(_ sizes: [Int]) -> String { sizes.map(String.init).joined(separator: "×") }
+package func sizesText(_ sizes: [Int]) -> String { sizes.map(String.init).joined(separator: "×") }

@@ -4,7 +4,7 @@ struct NPYHeader: Equatable {
     var isFortranOrder: Bool
     var shape: [Int]
 
-    init(_ bytes: UnsafeRawBufferPointer) throws(CommandError) {
+    init(_ bytes: UnsafeRawBufferPointer) throws(NPYError) {
         var scanner = PythonLiteralScanner(bytes)
         var (type, isFortranOrder, shape): (String?, Bool?, [Int]?)
         try scanner.expect("{")
@@ -15,14 +15,14 @@ struct NPYHeader: Equatable {
             case "descr": type = try scanner.string()
             case "fortran_order": isFortranOrder = try scanner.bool()
             case "shape": shape = try scanner.tuple()
-            default: throw CommandError("its header has an unknown key `\(key)`")
+            default: throw NPYError("its header has an unknown key `\(key)`")
             }
             if !scanner.skip(",") {
                 try scanner.expect("}")
                 break
             }
         }
-        guard let type, let isFortranOrder, let shape else { throw CommandError("its header lacks descr, fortran_order or shape") }
+        guard let type, let isFortranOrder, let shape else { throw NPYError("its header lacks descr, fortran_order or shape") }
         (self.type, self.isFortranOrder, self.shape) = (type, isFortranOrder, shape)
     }
 }
@@ -47,20 +47,20 @@ private struct PythonLiteralScanner {
         return true
     }
 
-    mutating func expect(_ character: Character) throws(CommandError) {
-        guard skip(character) else { throw CommandError("its header is damaged: `\(character)` expected at byte \(position)") }
+    mutating func expect(_ character: Character) throws(NPYError) {
+        guard skip(character) else { throw NPYError("its header is damaged: `\(character)` expected at byte \(position)") }
     }
 
-    mutating func string() throws(CommandError) -> String {
+    mutating func string() throws(NPYError) -> String {
         skipSpace()
-        if next == UInt8(ascii: "[") { throw CommandError("a structured element type; uint8 or float32 expected") }
+        if next == UInt8(ascii: "[") { throw NPYError("a structured element type; uint8 or float32 expected") }
         guard let quote = next, quote == UInt8(ascii: "'") || quote == UInt8(ascii: "\"") else {
-            throw CommandError("its header is damaged: a string expected at byte \(position)")
+            throw NPYError("its header is damaged: a string expected at byte \(position)")
         }
         position += 1
         let start = position
         while let byte = next, byte != quote { position += 1 }
-        guard next == quote else { throw CommandError("its header is damaged: a string does not end") }
+        guard next == quote else { throw NPYError("its header is damaged: a string does not end") }
         position += 1
         return String(decoding: bytes[start..<position - 1], as: UTF8.self)
     }
@@ -72,23 +72,23 @@ private struct PythonLiteralScanner {
         return String(decoding: bytes[start..<position], as: UTF8.self)
     }
 
-    mutating func bool() throws(CommandError) -> Bool {
+    mutating func bool() throws(NPYError) -> Bool {
         switch word() {
         case "True": return true
         case "False": return false
-        default: throw CommandError("its header is damaged: True or False expected at byte \(position)")
+        default: throw NPYError("its header is damaged: True or False expected at byte \(position)")
         }
     }
 
     /// Of integers that are not negative.
-    mutating func tuple() throws(CommandError) -> [Int] {
+    mutating func tuple() throws(NPYError) -> [Int] {
         var values: [Int] = []
         try expect("(")
         while !skip(")") {
             // NumPy of Python 2 wrote 3L.
             let text = word()
             guard let value = Int(text.hasSuffix("L") ? String(text.dropLast()) : text), value >= 0 else {
-                throw CommandError("its header is damaged: a size expected, found `\(text)`")
+                throw NPYError("its header is damaged: a size expected, found `\(text)`")
             }
             values.append(value)
             if !skip(",") {

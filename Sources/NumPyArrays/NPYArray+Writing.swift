@@ -2,7 +2,7 @@ import MultipointFormat
 
 extension NPYArray {
     /// Version 1.0, the data starting at a multiple of 64 as NumPy writes it.
-    func encoded() -> [UInt8] {
+    package func encoded() -> [UInt8] {
         let type =
             switch elements {
             case .uint8: "|u1"
@@ -26,5 +26,5 @@ extension NPYArray {
         return bytes
     }
 
-    func write(to path: String) throws { try writeAtomically(encoded(), to: path) }
+    package func write(to path: String) throws { try writeAtomically(encoded(), to: path) }
 }
