@@ -50,12 +50,6 @@ static inline void onednn_desc_destroy(onednn_desc desc) { free(desc); }
 static inline int onednn_desc_rank(const_onednn_desc desc) { return desc->ndims; }
 static inline dnnl_dim_t onednn_desc_dimension(const_onednn_desc desc, int axis) { return desc->dims[axis]; }
 static inline dnnl_data_type_t onednn_desc_type(const_onednn_desc desc) { return desc->data_type; }
-static inline size_t onednn_desc_size(const_onednn_desc desc) { return dnnl_memory_desc_get_size(desc); }
-static inline int onednn_desc_equal(const_onednn_desc a, const_onednn_desc b) { return dnnl_memory_desc_equal(a, b); }
-
-static inline dnnl_status_t onednn_memory_create(dnnl_memory_t *memory, const_onednn_desc desc, dnnl_engine_t engine, void *data) {
-    return dnnl_memory_create(memory, desc, engine, data);
-}
 
 /* MARK: attributes */
 
@@ -78,10 +72,6 @@ static inline int onednn_is_fixed(dnnl_alg_kind_t algorithm) {
 static inline dnnl_status_t onednn_append_eltwise(dnnl_post_ops_t operations, dnnl_alg_kind_t algorithm, float alpha, float beta) {
     if (onednn_is_fixed(algorithm)) alpha = beta = 0;
     return dnnl_post_ops_append_eltwise(operations, 1, algorithm, alpha, beta);
-}
-
-static inline dnnl_status_t onednn_append_binary(dnnl_post_ops_t operations, dnnl_alg_kind_t algorithm, const_onednn_desc operand) {
-    return dnnl_post_ops_append_binary(operations, algorithm, operand);
 }
 
 static inline dnnl_status_t onednn_append_sum(dnnl_post_ops_t operations, float scale, int32_t zero_point, dnnl_data_type_t type) {
@@ -129,12 +119,6 @@ static inline dnnl_status_t onednn_choose(
         free(made);
     }
     return status;
-}
-
-static inline dnnl_status_t onednn_reorder(
-    dnnl_primitive_desc_t *found, const_onednn_desc source, const_onednn_desc destination, dnnl_engine_t engine,
-    const_dnnl_primitive_attr_t attributes) {
-    return dnnl_reorder_primitive_desc_create(found, source, engine, destination, engine, attributes);
 }
 
 static inline dnnl_status_t onednn_convolution(

@@ -57,12 +57,6 @@ static inline dnnl_data_type_t onednn_desc_type(const_onednn_desc desc) {
     return type;
 }
 
-static inline size_t onednn_desc_size(const_onednn_desc desc) { return dnnl_memory_desc_get_size(desc); }
-static inline int onednn_desc_equal(const_onednn_desc a, const_onednn_desc b) { return dnnl_memory_desc_equal(a, b); }
-
-static inline dnnl_status_t onednn_memory_create(dnnl_memory_t *memory, const_onednn_desc desc, dnnl_engine_t engine, void *data) {
-    return dnnl_memory_create(memory, desc, engine, data);
-}
 
 /* MARK: attributes */
 
@@ -82,10 +76,6 @@ static inline dnnl_status_t onednn_append_eltwise(dnnl_post_ops_t operations, dn
     return dnnl_post_ops_append_eltwise(operations, algorithm, alpha, beta);
 }
 
-static inline dnnl_status_t onednn_append_binary(dnnl_post_ops_t operations, dnnl_alg_kind_t algorithm, const_onednn_desc operand) {
-    return dnnl_post_ops_append_binary(operations, algorithm, operand);
-}
-
 static inline dnnl_status_t onednn_append_sum(dnnl_post_ops_t operations, float scale, int32_t zero_point, dnnl_data_type_t type) {
     return dnnl_post_ops_append_sum(operations, scale, zero_point, type);
 }
@@ -101,12 +91,6 @@ static inline dnnl_status_t onednn_choice_fetch(onednn_choice choice, dnnl_primi
 }
 static inline dnnl_status_t onednn_choice_next(onednn_choice choice) { return dnnl_primitive_desc_next_impl(choice); }
 static inline void onednn_choice_destroy(onednn_choice choice) { dnnl_primitive_desc_destroy(choice); }
-
-static inline dnnl_status_t onednn_reorder(
-    dnnl_primitive_desc_t *found, const_onednn_desc source, const_onednn_desc destination, dnnl_engine_t engine,
-    const_dnnl_primitive_attr_t attributes) {
-    return dnnl_reorder_primitive_desc_create(found, source, engine, destination, engine, attributes);
-}
 
 static inline dnnl_status_t onednn_convolution(
     onednn_choice *choice, dnnl_engine_t engine, const_onednn_desc source, const_onednn_desc weights, const_onednn_desc bias,

@@ -118,7 +118,7 @@ extension Attributes {
                 let (algorithm, alpha, beta) = eltwise.dnnl
                 try check(onednn_append_eltwise(operations, algorithm, alpha, beta), "append eltwise")
             case .add(let descriptor):
-                try check(onednn_append_binary(operations, dnnl_binary_add, descriptor.handle), "append binary add")
+                try check(dnnl_post_ops_append_binary(operations, dnnl_binary_add, descriptor.handle), "append binary add")
             case .sum(let scale, let zeroPoint, let type):
                 try check(onednn_append_sum(operations, scale, zeroPoint, type.dnnl), "append sum")
             }

@@ -8,7 +8,7 @@ public final class Memory {
     public init(_ descriptor: MemoryDescriptor, data: UnsafeMutableRawPointer? = nil) throws(DNNLError) {
         var memory: dnnl_memory_t?
         // A nil handle is oneDNN's DNNL_MEMORY_NONE: no memory of its own is allocated.
-        try check(onednn_memory_create(&memory, descriptor.handle, Engine.cpu().handle, data), "create memory")
+        try check(dnnl_memory_create(&memory, descriptor.handle, Engine.cpu().handle, data), "create memory")
         guard let memory else { throw DNNLError(call: "create memory", status: dnnl_runtime_error.rawValue) }
         handle = memory
     }

@@ -13,7 +13,9 @@ public func reorder(
     let constants = try attributes.constants(.source)
     let descriptor = try attributes.withHandle(.source) { (attributes) throws(DNNLError) in
         var descriptor: dnnl_primitive_desc_t?
-        try check(onednn_reorder(&descriptor, source.handle, destination.handle, engine, attributes), "create reorder")
+        try check(
+            dnnl_reorder_primitive_desc_create(&descriptor, source.handle, engine, destination.handle, engine, attributes),
+            "create reorder")
         return descriptor
     }
     guard let descriptor else { throw DNNLError(call: "create reorder", status: dnnl_runtime_error.rawValue) }

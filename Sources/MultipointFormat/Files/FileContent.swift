@@ -10,7 +10,8 @@ package final class FileContent {
     ///   - check: sees the first nine bytes before the rest is read, and the file's size, to refuse other files early.
     ///   - progress: from 0 to 1.
     package init(
-        path: String, check: (UnsafeRawBufferPointer, Int) throws(PackedFileError) -> Void = { _, _ in },
+        path: String, limits: ReadingLimits = ReadingLimits(fileByteCount: .max),
+        check: (UnsafeRawBufferPointer, Int) throws(PackedFileError) -> Void = { _, _ in },
         progress: PackedFile.Progress = { _ in true }
     ) throws(PackedFileError) {
         guard !path.utf8.contains(0) else { throw PackedFileError(.io, "a path with a zero byte") }
@@ -19,6 +20,7 @@ package final class FileContent {
         guard descriptor >= 0 else { throw .system("cannot be opened") }
         defer { close(descriptor) }
         let size = try FileContent.size(of: descriptor)
+        try limits.checkFile(size)
         guard let memory = malloc(max(size, 1)) else {
             throw PackedFileError(.io, "cannot be read: no memory for its \(size) bytes")
         }
