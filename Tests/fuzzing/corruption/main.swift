@@ -48,7 +48,7 @@ func runCorrupted(_ corruption: Corruption, _ target: FuzzTarget, _ numbers: Clo
         try? Data("5".utf8).write(to: URL(fileURLWithPath: "/proc/self/clear_refs"))
         let before = memory("VmRSS")
         let start = ContinuousClock.now
-        let outcome = target.run(file)
+        let outcome = target.run(file, .defaults)
         let time = ContinuousClock.now - start
         let milliseconds = Int(time.components.seconds * 1000 + time.components.attoseconds / 1_000_000_000_000_000)
         say("\(number) \(outcome.rawValue) \(milliseconds) \(max(0, memory("VmHWM") - before))")
@@ -60,7 +60,7 @@ switch arguments.first {
 case "seeds" where arguments.count == 2: try writeSeeds(arguments[1])
 case "replay" where arguments.count > 2:
     guard let target = FuzzTarget(rawValue: arguments[1]) else { fail("no target is called `\(arguments[1])`") }
-    for path in arguments.dropFirst(2) { print(path, target.run(content(path)).rawValue) }
+    for path in arguments.dropFirst(2) { print(path, target.run(content(path), .defaults).rawValue) }
 case "run" where arguments.count > 5, "show" where arguments.count > 4:
     guard let target = FuzzTarget(rawValue: arguments[1]), let seed = UInt64(arguments[2]), let first = Int(arguments[3]) else {
         fail("a target, a seed and a number are expected, found \(arguments[1...3])")
