@@ -22,12 +22,12 @@ func runONNX(_ bytes: UnsafeRawBufferPointer, _ bounds: FuzzBounds) -> FuzzOutco
     return (try? session.run(inputs, batch: 1)) == nil ? .read : .run
 }
 
-/// What is written as a packed file can be read back.
+/// What is written as a packed file can be read back, whatever the limits.
 private func writeAndRead(_ network: Network) {
     let file = PackedFile(name: network.name, layers: network.layerOrder.compactMap { network.layers[$0] }, network: network)
     guard let bytes = try? file.encoded() else { return }
     do {
-        _ = try PackedFile(bytes: bytes, source: "memory")
+        _ = try PackedFile(bytes: bytes, source: "memory", limits: ReadingLimits(nodeCount: .max, weightByteCount: .max))
     } catch {
         require(false, "what is written can be read: \(error)")
     }
