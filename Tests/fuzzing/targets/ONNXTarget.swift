@@ -27,7 +27,7 @@ private func writeAndRead(_ network: Network) {
     let file = PackedFile(name: network.name, layers: network.layerOrder.compactMap { network.layers[$0] }, network: network)
     guard let bytes = try? file.encoded() else { return }
     do {
-        _ = try PackedFile(bytes: bytes, source: "memory", limits: ReadingLimits(nodeCount: .max, weightByteCount: .max))
+        _ = try bytes.withUnsafeBytes { try PackedFile(bytes: $0, source: "memory", limits: ReadingLimits(nodeCount: .max, weightByteCount: .max)) }
     } catch {
         require(false, "what is written can be read: \(error)")
     }
