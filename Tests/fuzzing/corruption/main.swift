@@ -27,6 +27,7 @@ func writeSeeds(_ folder: String) throws {
         try write(graph, "graph/\(name)")
     }
     for (index, file) in packedSeeds.enumerated() { try write(file, "packed/points\(index)") }
+    for (index, graph) in graphSeeds.enumerated() { try write(graph, "graph/shell\(index)") }
 }
 
 /// In kB, of /proc/self/status.
