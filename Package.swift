@@ -4,7 +4,8 @@ import PackageDescription
 let foundations: [Target] = [
     .systemLibrary(name: "CMultipoint", path: "include"),
     .systemLibrary(name: "COpenBLAS", providers: [.apt(["libopenblas-dev"])]),
-    .systemLibrary(name: "CDNNL", providers: [.apt(["libdnnl-dev"])]),
+    // Needs libdnnl-dev.
+    .target(name: "CDNNL"),
     .target(name: "DNNL", dependencies: ["CDNNL"], exclude: ["README.md"]),
     .target(name: "CElementwise", exclude: ["README.md"]),
 ]

@@ -15,7 +15,7 @@ public final class Memory {
 
     /// Points the view at other memory. Allocates nothing.
     public func setData(_ data: UnsafeMutableRawPointer?) throws(DNNLError) {
-        try check(dnnl_memory_set_data_handle(handle, data), "set memory handle")
+        try check(onednn_memory_set_data(handle, data), "set memory handle")
     }
 
     deinit { dnnl_memory_destroy(handle) }

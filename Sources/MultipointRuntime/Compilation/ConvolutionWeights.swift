@@ -193,7 +193,7 @@ struct ConvolutionWeights {
         let primitive = try DNNL.convolution(
             source: .channelsLast(geometry.inputShape, source), weights: .any(shape, type), bias: bias,
             destination: .channelsLast(geometry.outputShape(channels: rowCount), destination), window: geometry.window, attributes)
-        guard let descriptor = primitive.weights else {
+        guard let descriptor = try primitive.weights() else {
             throw RuntimeError(.dnnl, "layer `\(layer.layer.name)`: oneDNN names no layout for the weights")
         }
         let key = WeightCache.Key(part: part, segment: segment, isDense: isDense, descriptor: descriptor)
@@ -216,7 +216,7 @@ struct ConvolutionWeights {
             (Argument.source, try Memory(plain, data: source.base)),
             (Argument.destination, try Memory(descriptor, data: result.base)),
         ]
-        let scratchpad = try primitive.scratchpad.map { ($0, try AlignedBuffer(byteCount: $0.byteCount)) }
+        let scratchpad = try primitive.scratchpad().map { ($0, try AlignedBuffer(byteCount: $0.byteCount)) }
         if let (descriptor, buffer) = scratchpad {
             arguments.append((.scratchpad, try Memory(descriptor, data: buffer.base)))
         }

@@ -273,7 +273,7 @@ struct LayerCompiler {
         }
         if case .apart(let addend) = addition { operands.append((.postOperand(0), try addend.descriptor(), addend.buffer)) }
         let name = addition == nil ? operation : operation.replacingFirst("+", with: "+Add+", orAppend: "+Add")
-        builder.append(compiled.primitive, name: self.name, operation: name, operands)
+        try builder.append(compiled.primitive, name: self.name, operation: name, operands)
     }
 }
 
