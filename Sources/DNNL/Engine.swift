@@ -38,6 +38,7 @@ public final class Stream: @unchecked Sendable {
     let handle: dnnl_stream_t
 
     public init() throws(DNNLError) {
+        try requireHeadroom("create stream")
         var stream: dnnl_stream_t?
         try check(onednn_stream_create(&stream, Engine.cpu().handle), "create stream")
         guard let stream else { throw DNNLError(call: "create stream", status: dnnl_runtime_error.rawValue) }

@@ -8,6 +8,7 @@ import CDNNL
 public func reorder(
     from source: MemoryDescriptor, to destination: MemoryDescriptor, _ attributes: Attributes = Attributes()
 ) throws(DNNLError) -> Primitive {
+    try requireHeadroom("create reorder")
     let engine = try Engine.cpu().handle
     // Before the descriptor, which nobody would destroy if they cannot be made.
     let constants = try attributes.constants(.source)

@@ -34,6 +34,7 @@ public final class Primitive: @unchecked Sendable {
         refusing refuses: (String) -> Bool = { _ in false },
         _ choose: (inout onednn_choice?, dnnl_engine_t, dnnl_primitive_attr_t?) -> dnnl_status_t
     ) throws(DNNLError) {
+        try requireHeadroom("create \(what)")
         let engine = try Engine.cpu().handle
         // Before the descriptor, which nobody would destroy if they cannot be made.
         let constants = try attributes.constants(scaled)

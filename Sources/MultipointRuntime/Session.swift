@@ -1,4 +1,5 @@
 import DNNL
+import Headroom
 import MultipointGraph
 
 /// A network compiled for a largest batch and a thread count, with all memory that a run needs. One thread at a time.
@@ -52,7 +53,8 @@ public final class Session {
     private static func compile(
         _ prepared: PreparedNetwork, _ interface: ProgramInterface, _ outputs: [String], _ threads: Int
     ) throws -> Execution {
-        try Threads.with(threads) {
+        try requireMemory()
+        return try Threads.with(threads) {
             let program = try NetworkCompiler.compile(prepared, interface, outputs: outputs, threads: threads)
             return try placing("network `\(prepared.network.name)`") { try Execution(program) }
         }
