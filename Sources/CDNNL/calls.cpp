@@ -46,8 +46,24 @@ dnnl_status_t onednn_reorder(
     return guarded([&] { return dnnl_reorder_primitive_desc_create(found, source, engine, destination, engine, attributes); });
 }
 
+/// Empties oneDNN's cache of primitives.
+static void forget_primitives() {
+    int capacity = 0;
+    if (dnnl_get_primitive_cache_capacity(&capacity) != dnnl_success) return;
+    dnnl_set_primitive_cache_capacity(0);
+    dnnl_set_primitive_cache_capacity(capacity);
+}
+
 dnnl_status_t onednn_primitive_create(dnnl_primitive_t *primitive, const_dnnl_primitive_desc_t descriptor) {
-    return guarded([&] { return dnnl_primitive_create(primitive, descriptor); });
+    return guarded([&] {
+        try {
+            return dnnl_primitive_create(primitive, descriptor);
+        } catch (...) {
+            // The cache has kept an entry that will never be filled. It refers to the descriptor, which the caller destroys.
+            forget_primitives();
+            throw;
+        }
+    });
 }
 
 dnnl_status_t onednn_execute(const_dnnl_primitive_t primitive, dnnl_stream_t stream, int count, const dnnl_exec_arg_t *arguments) {
