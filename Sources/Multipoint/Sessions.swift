@@ -1,4 +1,5 @@
 import CMultipoint
+import Headroom
 import MultipointGraph
 import MultipointRuntime
 
@@ -11,18 +12,18 @@ final class SessionHandle {
     /// Texts of steps that were profiled, each once.
     private var texts: [String: OwnedText] = [:]
 
-    init(_ session: Session) {
+    init(_ session: Session) throws {
         self.session = session
         let network = session.prepared.network
         inputs = network.inputs.map { TensorExpectation($0, "input") }
         outputs = network.outputs.map { TensorExpectation($0, "output") }
-        steps = session.steps.map { (OwnedText($0.name), OwnedText($0.operation), OwnedText($0.implementation)) }
+        steps = try session.steps.map { (try OwnedText($0.name), try OwnedText($0.operation), try OwnedText($0.implementation)) }
     }
 
     /// A C string that lives with the session.
-    func kept(_ text: String) -> UnsafePointer<CChar>? {
+    func kept(_ text: String) throws(OutOfMemory) -> UnsafePointer<CChar> {
         if let known = texts[text] { return known.pointer }
-        let made = OwnedText(text)
+        let made = try OwnedText(text)
         texts[text] = made
         return made.pointer
     }
@@ -61,7 +62,7 @@ public func multipoint_session_create(
         let made = try Session(
             network, maximumBatch: chosen.maximum_batch == 0 ? 1 : Int(chosen.maximum_batch), threads: Int(chosen.threads),
             limits: chosen.limits(storedByteCount: model.storedByteCount))
-        session.pointee = OpaquePointer(retaining: SessionHandle(made))
+        session.pointee = OpaquePointer(retaining: try SessionHandle(made))
     }
 }
 

@@ -1,5 +1,6 @@
 import CMultipoint
 import DNNL
+import Headroom
 import MultipointFormat
 import MultipointGraph
 import MultipointQuantization
@@ -43,7 +44,9 @@ extension CallError {
             self.init(error.kind == .unsupported ? MULTIPOINT_UNSUPPORTED : MULTIPOINT_INVALID_ARGUMENT, error.description)
         case let error as PackedWeightsError: self = .invalid(error.description)
         case let error as QuantizationError: self = .invalid(error.description)
-        case let error as DNNLError: self.init(MULTIPOINT_INTERNAL_ERROR, error.description)
+        case let error as OutOfMemory: self.init(MULTIPOINT_OUT_OF_MEMORY, error.description)
+        case let error as DNNLError:
+            self.init(error.reason == .outOfMemory ? MULTIPOINT_OUT_OF_MEMORY : MULTIPOINT_INTERNAL_ERROR, error.description)
         default: self.init(MULTIPOINT_INTERNAL_ERROR, "\(error)")
         }
     }
@@ -71,6 +74,7 @@ extension PackedFileError.Kind {
         case .unsupported: MULTIPOINT_UNSUPPORTED
         case .limitExceeded: MULTIPOINT_LIMIT_EXCEEDED
         case .cancelled: MULTIPOINT_CANCELLED
+        case .outOfMemory: MULTIPOINT_OUT_OF_MEMORY
         }
     }
 }

@@ -1,4 +1,5 @@
 import DNNL
+import Headroom
 import MultipointGraph
 import Synchronization
 
@@ -45,6 +46,7 @@ public final class Plan: Sendable {
         try requireSupportedMachine()
         let threadCount = try resolvedThreads(threads)
         try requireThreads(threadCount)
+        try requireMemory()
         let geometry = try ConvolutionGeometry(layer.layer, input: sourceShape)
         let channels = destination.type == .int32 ? layer.rows?.count ?? 0 : layer.layer.channels
         self.layer = layer
@@ -126,6 +128,7 @@ public final class Plan: Sendable {
     }
 
     private func placedExecution() throws -> Execution {
-        try placing("layer `\(layer.layer.name)`") { try Execution(program) }
+        try requireMemory()
+        return try placing("layer `\(layer.layer.name)`") { try Execution(program) }
     }
 }

@@ -1,4 +1,5 @@
 import DNNL
+import Headroom
 
 /// Why something cannot be compiled or run, in the caller's words.
 public struct RuntimeError: Error, Equatable, CustomStringConvertible, Sendable {
@@ -41,6 +42,8 @@ func placing<R>(_ place: @autoclosure () -> String, _ body: () throws -> R) thro
         return try body()
     } catch let error as DNNLError {
         throw RuntimeError(error, in: place())
+    } catch let error as OutOfMemory {
+        throw RuntimeError(.outOfMemory, "\(place()): \(error)")
     }
 }
 

@@ -1,4 +1,5 @@
 import DNNL
+import Headroom
 import MultipointGraph
 
 /// A network compiled for a largest batch and a thread count, with all memory that a run needs. One thread at a time.
@@ -57,7 +58,8 @@ public final class Session {
         _ prepared: PreparedNetwork, _ interface: ProgramInterface, _ outputs: [String], _ threads: Int,
         _ limits: SessionLimits
     ) throws -> Execution {
-        try Threads.with(threads) {
+        try requireMemory()
+        return try Threads.with(threads) {
             let program = try NetworkCompiler.compile(prepared, interface, outputs: outputs, threads: threads)
             try limits.check(program, batch: interface.batch)
             return try placing("network `\(prepared.network.name)`") { try Execution(program) }

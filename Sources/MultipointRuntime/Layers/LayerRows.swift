@@ -55,7 +55,7 @@ public struct LayerRows: Sendable {
     }
 
     /// Writes `values` to uninitialized memory.
-    func decode(to values: UnsafeMutablePointer<Int8>, threads: Int) {
+    public func decode(to values: UnsafeMutablePointer<Int8>, threads: Int) {
         // Small layers are not worth waking the other threads.
         let threads = count * rowLength >= 1 << 16 ? threads : 1
         let decoding = Decoding(vectors: vectors, parts: parts, values: values)
