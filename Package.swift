@@ -4,9 +4,11 @@ import PackageDescription
 let foundations: [Target] = [
     .systemLibrary(name: "CMultipoint", path: "include"),
     .systemLibrary(name: "COpenBLAS", providers: [.apt(["libopenblas-dev"])]),
-    .systemLibrary(name: "CDNNL", providers: [.apt(["libdnnl-dev"])]),
-    .target(name: "DNNL", dependencies: ["CDNNL"], exclude: ["README.md"]),
+    // Needs libdnnl-dev.
+    .target(name: "CDNNL"),
+    .target(name: "DNNL", dependencies: ["CDNNL", "Headroom"], exclude: ["README.md"]),
     .target(name: "CElementwise", exclude: ["README.md"]),
+    .target(name: "Headroom", exclude: ["README.md"]),
 ]
 
 // Data flows down this list: no module imports a later one.
@@ -23,10 +25,10 @@ let modules: [Target] = [
         dependencies: ["MultipointGraph", "ONNXMessages", .product(name: "SwiftProtobuf", package: "swift-protobuf")],
         exclude: ["README.md"]),
     .target(name: "MultipointQuantization", dependencies: ["MultipointGraph"], exclude: ["README.md"]),
-    .target(name: "MultipointFormat", dependencies: ["MultipointGraph"], exclude: ["README.md"]),
+    .target(name: "MultipointFormat", dependencies: ["MultipointGraph", "Headroom"], exclude: ["README.md"]),
     .target(name: "NumPyArrays", dependencies: ["MultipointGraph", "MultipointFormat"], exclude: ["README.md"]),
     .target(
-        name: "MultipointRuntime", dependencies: ["MultipointGraph", "DNNL", "CElementwise"], exclude: ["README.md"]),
+        name: "MultipointRuntime", dependencies: ["MultipointGraph", "Headroom", "DNNL", "CElementwise"], exclude: ["README.md"]),
     .target(
         name: "PostTrainingQuantization",
         dependencies: ["MultipointGraph", "MultipointQuantization", "MultipointRuntime", "DNNL"],
@@ -34,7 +36,7 @@ let modules: [Target] = [
     .target(
         name: "Multipoint",
         dependencies: [
-            "CMultipoint", "MultipointGraph", "MultipointFormat", "MultipointQuantization", "MultipointRuntime",
+            "CMultipoint", "Headroom", "MultipointGraph", "MultipointFormat", "MultipointQuantization", "MultipointRuntime",
         ],
         exclude: ["exports.map"]),
     .executableTarget(

@@ -91,9 +91,8 @@ extension Attributes {
     /// oneDNN's attribute object for the duration of `body`, with the scratchpad managed by the caller.
     func withHandle<R>(_ scaled: Scaled, _ body: (dnnl_primitive_attr_t?) throws(DNNLError) -> R) throws(DNNLError) -> R {
         var attributes: dnnl_primitive_attr_t?
-        try check(dnnl_primitive_attr_create(&attributes), "create attributes")
+        try check(onednn_attr_create(&attributes), "create attributes")
         defer { dnnl_primitive_attr_destroy(attributes) }
-        try check(dnnl_primitive_attr_set_scratchpad_mode(attributes, dnnl_scratchpad_mode_user), "set scratchpad mode")
         if !scales.isEmpty {
             let axes = scales.count == 1 ? 0 : scaled.channelAxes
             try check(onednn_attr_scales(attributes, scaled.argument, axes, Int64(scales.count), scales), "set scales")
@@ -110,7 +109,7 @@ extension Attributes {
 
     private func setPostOperations(_ attributes: dnnl_primitive_attr_t?) throws(DNNLError) {
         var operations: dnnl_post_ops_t?
-        try check(dnnl_post_ops_create(&operations), "create post-operations")
+        try check(onednn_post_ops_create(&operations), "create post-operations")
         defer { dnnl_post_ops_destroy(operations) }
         for operation in postOperations {
             switch operation {
@@ -118,12 +117,12 @@ extension Attributes {
                 let (algorithm, alpha, beta) = eltwise.dnnl
                 try check(onednn_append_eltwise(operations, algorithm, alpha, beta), "append eltwise")
             case .add(let descriptor):
-                try check(dnnl_post_ops_append_binary(operations, dnnl_binary_add, descriptor.handle), "append binary add")
+                try check(onednn_append_binary(operations, dnnl_binary_add, descriptor.handle), "append binary add")
             case .sum(let scale, let zeroPoint, let type):
                 try check(onednn_append_sum(operations, scale, zeroPoint, type.dnnl), "append sum")
             }
         }
-        try check(dnnl_primitive_attr_set_post_ops(attributes, operations), "set post-operations")
+        try check(onednn_attr_post_ops(attributes, operations), "set post-operations")
     }
 
     /// What a primitive with these attributes has to be given at each execution: oneDNN 3's scales and zero points.

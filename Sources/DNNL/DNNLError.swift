@@ -1,4 +1,5 @@
 import CDNNL
+import Headroom
 
 /// A oneDNN call that did not succeed.
 public struct DNNLError: Error, Equatable, CustomStringConvertible, Sendable {
@@ -34,6 +35,11 @@ public struct DNNLError: Error, Equatable, CustomStringConvertible, Sendable {
             }
         return "oneDNN: \(call): \(name)"
     }
+}
+
+/// Makes sure of memory for what oneDNN allocates while it compiles: it writes through the NULL of an allocation that failed.
+func requireHeadroom(_ call: @autoclosure () -> String) throws(DNNLError) {
+    do { try requireMemory() } catch { throw DNNLError(call: call(), status: dnnl_out_of_memory.rawValue) }
 }
 
 /// Throws unless oneDNN reports success.

@@ -1,17 +1,31 @@
 import CDNNL
+import Synchronization
 
 /// The CPU engine. One for the process's life: oneDNN's CPU engine holds no state of its own.
 public final class Engine: @unchecked Sendable {
     let handle: dnnl_engine_t
 
-    private static let created: Result<Engine, DNNLError> = Result { () throws(DNNLError) in try Engine() }
+    /// The address of one that is retained for ever; 0 until it could be made. No lock: a forked child might find it taken.
+    private static let shared = Atomic<UInt>(0)
 
     /// The process's engine.
-    public static func cpu() throws(DNNLError) -> Engine { try created.get() }
+    public static func cpu() throws(DNNLError) -> Engine {
+        if let known = engine(at: shared.load(ordering: .acquiring)) { return known }
+        let made = try Engine()
+        let address = UInt(bitPattern: Unmanaged.passRetained(made).toOpaque())
+        let (exchanged, before) = shared.compareExchange(expected: 0, desired: address, ordering: .acquiringAndReleasing)
+        guard !exchanged, let known = engine(at: before) else { return made }
+        Unmanaged.passUnretained(made).release()
+        return known
+    }
+
+    private static func engine(at address: UInt) -> Engine? {
+        UnsafeRawPointer(bitPattern: address).map { Unmanaged<Engine>.fromOpaque($0).takeUnretainedValue() }
+    }
 
     private init() throws(DNNLError) {
         var engine: dnnl_engine_t?
-        try check(dnnl_engine_create(&engine, dnnl_cpu, 0), "create CPU engine")
+        try check(onednn_engine_create(&engine), "create CPU engine")
         guard let engine else { throw DNNLError(call: "create CPU engine", status: dnnl_runtime_error.rawValue) }
         handle = engine
     }
@@ -24,8 +38,9 @@ public final class Stream: @unchecked Sendable {
     let handle: dnnl_stream_t
 
     public init() throws(DNNLError) {
+        try requireHeadroom("create stream")
         var stream: dnnl_stream_t?
-        try check(dnnl_stream_create(&stream, Engine.cpu().handle, dnnl_stream_default_flags.rawValue), "create stream")
+        try check(onednn_stream_create(&stream, Engine.cpu().handle), "create stream")
         guard let stream else { throw DNNLError(call: "create stream", status: dnnl_runtime_error.rawValue) }
         handle = stream
     }

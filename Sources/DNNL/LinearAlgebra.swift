@@ -8,7 +8,7 @@ public func sgemm(
 ) throws(DNNLError) {
     func letter(_ transpose: Bool) -> CChar { CChar(UInt8(ascii: transpose ? "T" : "N")) }
     try check(
-        dnnl_sgemm(
+        onednn_sgemm(
             letter(transposeA), letter(transposeB), Int64(m), Int64(n), Int64(k), alpha, a, Int64(lda), b, Int64(ldb), beta, c,
             Int64(ldc)), "sgemm \(m)×\(n)×\(k)")
 }

@@ -80,9 +80,9 @@ public struct MemoryDescriptor: Sendable {
     }
 
     /// Bytes of memory that a tensor of this descriptor needs.
-    public var byteCount: Int { dnnl_memory_desc_get_size(handle) }
+    public var byteCount: Int { onednn_desc_size(handle) }
 }
 
 extension MemoryDescriptor: Equatable {
-    public static func == (a: MemoryDescriptor, b: MemoryDescriptor) -> Bool { dnnl_memory_desc_equal(a.handle, b.handle) != 0 }
+    public static func == (a: MemoryDescriptor, b: MemoryDescriptor) -> Bool { onednn_desc_equal(a.handle, b.handle) != 0 }
 }

@@ -8,14 +8,13 @@ import CDNNL
 public func reorder(
     from source: MemoryDescriptor, to destination: MemoryDescriptor, _ attributes: Attributes = Attributes()
 ) throws(DNNLError) -> Primitive {
+    try requireHeadroom("create reorder")
     let engine = try Engine.cpu().handle
     // Before the descriptor, which nobody would destroy if they cannot be made.
     let constants = try attributes.constants(.source)
     let descriptor = try attributes.withHandle(.source) { (attributes) throws(DNNLError) in
         var descriptor: dnnl_primitive_desc_t?
-        try check(
-            dnnl_reorder_primitive_desc_create(&descriptor, source.handle, engine, destination.handle, engine, attributes),
-            "create reorder")
+        try check(onednn_reorder(&descriptor, source.handle, destination.handle, engine, attributes), "create reorder")
         return descriptor
     }
     guard let descriptor else { throw DNNLError(call: "create reorder", status: dnnl_runtime_error.rawValue) }

@@ -16,7 +16,7 @@ public final class Primitive: @unchecked Sendable {
         self.descriptor = descriptor
         self.constants = constants
         var primitive: dnnl_primitive_t?
-        let status = dnnl_primitive_create(&primitive, descriptor)
+        let status = onednn_primitive_create(&primitive, descriptor)
         guard status == dnnl_success, let primitive else {
             dnnl_primitive_desc_destroy(descriptor)
             throw DNNLError(call: "create \(what)", status: status.rawValue)
@@ -34,6 +34,7 @@ public final class Primitive: @unchecked Sendable {
         refusing refuses: (String) -> Bool = { _ in false },
         _ choose: (inout onednn_choice?, dnnl_engine_t, dnnl_primitive_attr_t?) -> dnnl_status_t
     ) throws(DNNLError) {
+        try requireHeadroom("create \(what)")
         let engine = try Engine.cpu().handle
         // Before the descriptor, which nobody would destroy if they cannot be made.
         let constants = try attributes.constants(scaled)
@@ -62,21 +63,24 @@ public final class Primitive: @unchecked Sendable {
     public var isReference: Bool { implementation.contains("ref") }
 
     /// What the primitive wants its operands to look like. Nil if it has no such operand.
-    public var source: MemoryDescriptor? { query(dnnl_query_src_md) }
-    public var weights: MemoryDescriptor? { query(dnnl_query_weights_md) }
-    public var destination: MemoryDescriptor? { query(dnnl_query_dst_md) }
+    public func source() throws(DNNLError) -> MemoryDescriptor? { try query(dnnl_query_src_md) }
+    public func weights() throws(DNNLError) -> MemoryDescriptor? { try query(dnnl_query_weights_md) }
+    public func destination() throws(DNNLError) -> MemoryDescriptor? { try query(dnnl_query_dst_md) }
     /// Nil if no scratchpad is needed.
-    public var scratchpad: MemoryDescriptor? {
-        query(dnnl_query_scratchpad_md).flatMap { $0.byteCount > 0 ? $0 : nil }
+    public func scratchpad() throws(DNNLError) -> MemoryDescriptor? {
+        guard let descriptor = try query(dnnl_query_scratchpad_md), descriptor.byteCount > 0 else { return nil }
+        return descriptor
     }
 
-    private func query(_ what: dnnl_query_t) -> MemoryDescriptor? {
-        onednn_desc_of(descriptor, what).map { MemoryDescriptor($0) }
+    private func query(_ what: dnnl_query_t) throws(DNNLError) -> MemoryDescriptor? {
+        var found: onednn_desc?
+        try check(onednn_desc_of(&found, descriptor, what), "describe operand")
+        return found.map { MemoryDescriptor($0) }
     }
 
     /// Runs and waits. Allocates nothing of its own.
     public func execute(_ stream: Stream, _ arguments: ArgumentList) throws(DNNLError) {
-        try check(dnnl_primitive_execute(handle, stream.handle, arguments.count, arguments.pointer), implementation)
+        try check(onednn_execute(handle, stream.handle, arguments.count, arguments.pointer), implementation)
     }
 }
 

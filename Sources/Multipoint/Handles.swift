@@ -1,5 +1,6 @@
 import CMultipoint
 import Glibc
+import Headroom
 import MultipointRuntime
 
 /// Objects behind the opaque pointers of the C ABI. A handle owns one reference.
@@ -24,8 +25,13 @@ func required<T>(_ argument: T?, _ name: StaticString) throws(CallError) -> T {
 
 /// A C string with an owner.
 final class OwnedText: @unchecked Sendable {
-    let pointer: UnsafePointer<CChar>?
-    init(_ text: String) { pointer = strdup(text).map { UnsafePointer($0) } }
+    let pointer: UnsafePointer<CChar>
+
+    init(_ text: String) throws(OutOfMemory) {
+        guard let copy = strdup(text) else { throw OutOfMemory(byteCount: text.utf8.count + 1) }
+        pointer = UnsafePointer(copy)
+    }
+
     deinit { free(UnsafeMutableRawPointer(mutating: pointer)) }
 }
 
@@ -33,15 +39,20 @@ final class OwnedText: @unchecked Sendable {
 final class OwnedArray<Element: BitwiseCopyable>: @unchecked Sendable {
     let pointer: UnsafePointer<Element>
     let count: Int
+    private let memory: AlignedBuffer
 
-    init(_ elements: [Element]) {
-        let storage = UnsafeMutablePointer<Element>.allocate(capacity: max(1, elements.count))
-        for (index, element) in elements.enumerated() { (storage + index).initialize(to: element) }
-        pointer = UnsafePointer(storage)
-        count = elements.count
+    /// - Parameter fill: initializes memory for `count` elements.
+    init(count: Int, _ fill: (UnsafeMutablePointer<Element>) throws -> Void) throws {
+        memory = try AlignedBuffer(byteCount: count * MemoryLayout<Element>.stride)
+        let elements = memory.base.bindMemory(to: Element.self, capacity: count)
+        try fill(elements)
+        pointer = UnsafePointer(elements)
+        self.count = count
     }
 
-    deinit { pointer.deallocate() }
+    convenience init(_ elements: [Element]) throws {
+        try self.init(count: elements.count) { $0.initialize(from: elements, count: elements.count) }
+    }
 }
 
 /// The caller's UTF-8 string.

@@ -1,4 +1,5 @@
 import CMultipoint
+import Headroom
 import MultipointFormat
 import MultipointGraph
 
@@ -8,6 +9,7 @@ extension multipoint_layer_descriptor {
         let name = try self.name.map { _ in try text(self.name, "name") } ?? "layer"
         let shape = try checkedShape()
         let count = elementCount(of: shape) ?? 0
+        try requireMemory(count, of: 8)
         return Layer(
             name: name, operation: try operation(), shape: shape, weights: try weightValues(count: count, rowLength: count / shape[0]),
             bias: bias.map { Array(UnsafeBufferPointer(start: $0, count: shape[0])) },

@@ -1,4 +1,5 @@
 import CMultipoint
+import Headroom
 import MultipointFormat
 import MultipointGraph
 import MultipointRuntime
@@ -16,21 +17,25 @@ final class LayerHandle: Sendable {
     private struct Description: @unchecked Sendable { var info: multipoint_layer_info }
 
     /// - Parameter layer: has passed `Layer.validate`.
-    init(_ layer: Layer) {
+    init(_ layer: Layer) throws {
+        try requireMemory(PreparedLayer.byteCount(layer))
         prepared = PreparedLayer(layer)
-        name = OwnedText(layer.name)
-        execution = OwnedText(prepared.execution)
+        name = try OwnedText(layer.name)
+        execution = try OwnedText(prepared.execution)
         described = Description(info: layer.info(rows: prepared.rows))
     }
 
-    /// Nil for a layer kept in float.
-    var rows: ShownRows? {
+    /// Nil for a layer kept in float. No lock is held while they are decoded: a forked child would find it taken. Of two threads that
+    /// decode, one throws its rows away.
+    func rows() throws -> ShownRows? {
         guard let rows = prepared.rows else { return nil }
+        if let known = shown.withLock({ $0 }) { return known }
+        let made = try ShownRows(
+            values: OwnedArray(count: rows.count * rows.rowLength) { rows.decode(to: $0, threads: 1) },
+            scales: OwnedArray(rows.scales), channels: OwnedArray(rows.channels))
         return shown.withLock { shown in
-            if let shown { return shown }
-            let made = ShownRows(values: OwnedArray(rows.values), scales: OwnedArray(rows.scales), channels: OwnedArray(rows.channels))
-            shown = made
-            return made
+            if shown == nil { shown = made }
+            return shown
         }
     }
 
@@ -110,7 +115,7 @@ public func multipoint_layer_create(
         let layer = try required(layer, "layer")
         let described = try descriptor.layer()
         try described.validate()
-        layer.pointee = OpaquePointer(retaining: LayerHandle(described))
+        layer.pointee = OpaquePointer(retaining: try LayerHandle(described))
     }
 }
 
@@ -134,7 +139,7 @@ public func multipoint_layer_rows(
     call {
         let handle = try required(layer, "layer").object(LayerHandle.self)
         try fill(rows, "rows") {
-            guard let own = handle.rows else {
+            guard let own = try handle.rows() else {
                 throw CallError(MULTIPOINT_UNSUPPORTED, "layer `\(handle.prepared.layer.name)` is kept in float: it has no rows")
             }
             return multipoint_rows(

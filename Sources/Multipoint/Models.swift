@@ -1,4 +1,5 @@
 import CMultipoint
+import Headroom
 import MultipointFormat
 import MultipointGraph
 import MultipointRuntime
@@ -14,17 +15,17 @@ final class Model: Sendable {
     let storedByteCount: Int
     private let indices: [String: Int]
 
-    init(_ file: PackedFile) {
-        let handles = file.layers.map { LayerHandle($0) }
-        name = OwnedText(file.name)
+    init(_ file: PackedFile) throws {
+        let handles = try file.layers.map { try LayerHandle($0) }
+        name = try OwnedText(file.name)
         layers = handles
         storedByteCount = file.layers.reduce(0) { $0 + $1.storedByteCount }
         indices = Dictionary(handles.enumerated().map { ($1.prepared.layer.name, $0) }, uniquingKeysWith: { first, _ in first })
         network = file.network.map { network in
             PreparedNetwork(network, layers: Dictionary(handles.map { ($0.prepared.layer.name, $0.prepared) }, uniquingKeysWith: { first, _ in first }))
         }
-        inputs = (file.network?.inputs ?? []).map { ($0, OwnedText($0.name)) }
-        outputs = (file.network?.outputs ?? []).map { ($0, OwnedText($0.name)) }
+        inputs = try (file.network?.inputs ?? []).map { ($0, try OwnedText($0.name)) }
+        outputs = try (file.network?.outputs ?? []).map { ($0, try OwnedText($0.name)) }
     }
 
     func layer(named name: String) -> LayerHandle? { indices[name].map { layers[$0] } }
@@ -66,11 +67,12 @@ private func open(
 ) throws {
     let model = try required(model, "model")
     let options = try OpenOptions(options)
+    try requireMemory()
     let file: PackedFile
     do { file = try read(options) } catch let error as GraphError {
         throw CallError(error.kind == .unsupported ? MULTIPOINT_UNSUPPORTED : MULTIPOINT_BAD_FORMAT, error.description)
     }
-    let opened = Model(file)
+    let opened = try Model(file)
     for layer in opened.layers where layer.prepared.rows.map({ $0.extraCount > 0 }) ?? false {
         options.log(MULTIPOINT_LOG_INFO, "layer `\(layer.prepared.layer.name)`: \(layer.prepared.execution)")
     }

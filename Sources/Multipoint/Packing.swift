@@ -1,4 +1,5 @@
 import CMultipoint
+import Headroom
 import MultipointFormat
 import MultipointGraph
 import MultipointQuantization
@@ -13,18 +14,18 @@ final class PackingHandle: @unchecked Sendable {
     private let codes: [OwnedArray<UInt8>]
     private let levels: OwnedArray<multipoint_level>
 
-    init(_ packing: Packing) {
+    init(_ packing: Packing) throws {
         let weights = packing.weights
         self.packing = packing
-        points = OwnedArray(weights.points)
-        scales = OwnedArray(weights.scales)
-        codebooks = weights.levels.map { OwnedArray($0.codebook) }
-        codes = weights.levels.map { level in
+        points = try OwnedArray(weights.points)
+        scales = try OwnedArray(weights.scales)
+        codebooks = try weights.levels.map { try OwnedArray($0.codebook) }
+        codes = try weights.levels.map { level in
             let packing = BitPacking(bits: level.bits, vectorLength: weights.rowLength)
-            return OwnedArray(
+            return try OwnedArray(
                 level.codes.withUnsafeBytes { packing.pack($0, vectors: level.codes.count / weights.rowLength) })
         }
-        levels = OwnedArray(
+        levels = try OwnedArray(
             zip(codebooks, codes).map { book, codes in
                 multipoint_level(
                     codebook: book.pointer, codebook_size: book.count, codes: codes.pointer, codes_byte_count: codes.count)
@@ -71,11 +72,12 @@ public func multipoint_packing_create(
             throw CallError.invalid(
                 "`channels` \(UInt(bitPattern: channels)) and `row_length` \(UInt(bitPattern: rowLength)): positive numbers with a product up to \(Layer.maximumWeightCount) are expected")
         }
+        try requireMemory(count, of: 64)
         let moment = try chosen.second_moment.map { try secondMoment($0, rowLength) }
         let packed = try packWeights(
             matrix: Array(UnsafeBufferPointer(start: matrix, count: count)), channels: channels, rowLength: rowLength,
             options: resolved, secondMoment: moment)
-        packing.pointee = OpaquePointer(retaining: PackingHandle(packed))
+        packing.pointee = OpaquePointer(retaining: try PackingHandle(packed))
     }
 }
 
@@ -83,6 +85,7 @@ private func secondMoment(_ values: UnsafePointer<Float>, _ rowLength: Int) thro
     guard let count = elementCount(of: [rowLength, rowLength]), count <= Layer.maximumWeightCount else {
         throw CallError.invalid("`second_moment`: a matrix of \(rowLength) × \(rowLength) is too large")
     }
+    try requireMemory(count, of: 32)
     return try SecondMoment(rowLength: rowLength, matrices: Array(UnsafeBufferPointer(start: values, count: count)))
 }
 

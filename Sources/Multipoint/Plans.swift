@@ -11,7 +11,7 @@ final class PlanHandle: Sendable {
     let residual: TensorExpectation?
     let implementations: OwnedText
 
-    init(_ plan: Plan) {
+    init(_ plan: Plan) throws {
         self.plan = plan
         source = TensorExpectation(
             name: "source", type: plan.source.type, shape: plan.sourceShape, layout: plan.source.layout)
@@ -20,7 +20,7 @@ final class PlanHandle: Sendable {
         residual = plan.residual.map {
             TensorExpectation(name: "residual", type: $0.type, shape: plan.destinationShape, layout: $0.layout)
         }
-        implementations = OwnedText(plan.implementations.joined(separator: ", "))
+        implementations = try OwnedText(plan.implementations.joined(separator: ", "))
     }
 }
 
@@ -32,7 +32,7 @@ public func multipoint_plan_create(
         let layer = try required(layer, "layer").object(LayerHandle.self)
         let options = try Multipoint.options(try required(options, "options"), "options")
         let plan = try required(plan, "plan")
-        plan.pointee = OpaquePointer(retaining: PlanHandle(try options.plan(for: layer.prepared)))
+        plan.pointee = OpaquePointer(retaining: try PlanHandle(options.plan(for: layer.prepared)))
     }
 }
 
@@ -153,7 +153,7 @@ public func multipoint_plan_execute(
     _ plan: OpaquePointer?, _ source: UnsafePointer<multipoint_tensor>?, _ residual: UnsafePointer<multipoint_tensor>?,
     _ destination: UnsafePointer<multipoint_tensor>?, _ workspace: UnsafeMutableRawPointer?
 ) -> multipoint_status {
-    call {
+    callWithoutLocks {
         let handle = try required(plan, "plan").object(PlanHandle.self)
         try handle.execute(
             try required(source, "source").pointee, residual?.pointee, try required(destination, "destination").pointee, workspace)

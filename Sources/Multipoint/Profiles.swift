@@ -36,8 +36,8 @@ public func multipoint_session_profile_step(
             let profile = handle.session.profile
             let step = try element(profile.map { $0.runs > 0 ? $0.steps : [] } ?? [], index, "profiled step")
             return multipoint_step_profile(
-                struct_size: 0, name: handle.kept(step.name), operation: handle.kept(step.operation),
-                implementation: handle.kept(step.implementation), kind: step.kind.code, seconds: step.seconds,
+                struct_size: 0, name: try handle.kept(step.name), operation: try handle.kept(step.operation),
+                implementation: try handle.kept(step.implementation), kind: step.kind.code, seconds: step.seconds,
                 minimum_seconds: step.minimumSeconds, operations: UInt64(step.operations), bytes: UInt64(step.bytes))
         }
     }

@@ -1,4 +1,5 @@
 import CMultipoint
+import Headroom
 import MultipointGraph
 import MultipointRuntime
 
@@ -11,18 +12,18 @@ final class SessionHandle {
     /// Texts of steps that were profiled, each once.
     private var texts: [String: OwnedText] = [:]
 
-    init(_ session: Session) {
+    init(_ session: Session) throws {
         self.session = session
         let network = session.prepared.network
         inputs = network.inputs.map { TensorExpectation($0, "input") }
         outputs = network.outputs.map { TensorExpectation($0, "output") }
-        steps = session.steps.map { (OwnedText($0.name), OwnedText($0.operation), OwnedText($0.implementation)) }
+        steps = try session.steps.map { (try OwnedText($0.name), try OwnedText($0.operation), try OwnedText($0.implementation)) }
     }
 
     /// A C string that lives with the session.
-    func kept(_ text: String) -> UnsafePointer<CChar>? {
+    func kept(_ text: String) throws(OutOfMemory) -> UnsafePointer<CChar> {
         if let known = texts[text] { return known.pointer }
-        let made = OwnedText(text)
+        let made = try OwnedText(text)
         texts[text] = made
         return made.pointer
     }
@@ -31,7 +32,7 @@ final class SessionHandle {
 extension multipoint_session_options {
     fileprivate func limits(storedByteCount: Int) -> SessionLimits {
         var limits = SessionLimits(storedByteCount: storedByteCount)
-        if let given = limit(maximum_arena_bytes) { limits.arenaByteCount = given }
+        if let given = limit(maximum_run_bytes) { limits.runByteCount = given }
         if let given = limit(maximum_work) { limits.work = given }
         return limits
     }
@@ -61,7 +62,7 @@ public func multipoint_session_create(
         let made = try Session(
             network, maximumBatch: chosen.maximum_batch == 0 ? 1 : Int(chosen.maximum_batch), threads: Int(chosen.threads),
             limits: chosen.limits(storedByteCount: model.storedByteCount))
-        session.pointee = OpaquePointer(retaining: SessionHandle(made))
+        session.pointee = OpaquePointer(retaining: try SessionHandle(made))
     }
 }
 
@@ -73,7 +74,7 @@ public func multipoint_session_run(
     _ session: OpaquePointer?, _ inputs: UnsafePointer<multipoint_tensor>?, _ inputCount: Int,
     _ outputs: UnsafePointer<multipoint_tensor>?, _ outputCount: Int
 ) -> multipoint_status {
-    call {
+    callWithoutLocks {
         let handle = try required(session, "session").object(SessionHandle.self)
         guard inputCount == handle.inputs.count else {
             throw CallError.invalid("`input_count`: \(handle.inputs.count) inputs expected, found \(UInt(bitPattern: inputCount))")

@@ -1,5 +1,6 @@
 import CMultipoint
 import DNNL
+import Headroom
 import MultipointFormat
 import MultipointGraph
 import MultipointQuantization
@@ -19,8 +20,19 @@ struct CallError: Error {
 }
 
 /// Runs the body of a C call: every error becomes a status and the thread's message.
+///
+/// A forked child cannot make the call if a thread that it has lost was in the middle of one.
 @inline(__always)
 func call(_ body: () throws -> Void) -> multipoint_status {
+    callWithoutLocks {
+        try requireUnlocked()
+        try Fork.noticing(body)
+    }
+}
+
+/// The same for calls that take no lock, but where they compile something.
+@inline(__always)
+func callWithoutLocks(_ body: () throws -> Void) -> multipoint_status {
     LastError.clear()
     do {
         try body()
@@ -43,7 +55,9 @@ extension CallError {
             self.init(error.kind == .unsupported ? MULTIPOINT_UNSUPPORTED : MULTIPOINT_INVALID_ARGUMENT, error.description)
         case let error as PackedWeightsError: self = .invalid(error.description)
         case let error as QuantizationError: self = .invalid(error.description)
-        case let error as DNNLError: self.init(MULTIPOINT_INTERNAL_ERROR, error.description)
+        case let error as OutOfMemory: self.init(MULTIPOINT_OUT_OF_MEMORY, error.description)
+        case let error as DNNLError:
+            self.init(error.reason == .outOfMemory ? MULTIPOINT_OUT_OF_MEMORY : MULTIPOINT_INTERNAL_ERROR, error.description)
         default: self.init(MULTIPOINT_INTERNAL_ERROR, "\(error)")
         }
     }
@@ -71,6 +85,7 @@ extension PackedFileError.Kind {
         case .unsupported: MULTIPOINT_UNSUPPORTED
         case .limitExceeded: MULTIPOINT_LIMIT_EXCEEDED
         case .cancelled: MULTIPOINT_CANCELLED
+        case .outOfMemory: MULTIPOINT_OUT_OF_MEMORY
         }
     }
 }

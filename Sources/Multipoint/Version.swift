@@ -3,7 +3,7 @@ import DNNL
 import Glibc
 
 /// A C string that lives as long as the process.
-private func permanent(_ text: String) -> UnsafePointer<CChar>? { strdup(text).map { UnsafePointer($0) } }
+private func permanent(_ text: String) -> UnsafePointer<CChar>? { strdup(text).map { UnsafePointer($0) } ?? ("unknown" as StaticString).cString }
 
 private struct PermanentText: @unchecked Sendable { let pointer: UnsafePointer<CChar>? }
 

@@ -1,3 +1,5 @@
+import Headroom
+
 /// Why a packed file cannot be read or written, in the words of the file.
 public struct PackedFileError: Error, Equatable, CustomStringConvertible, Sendable {
     public enum Kind: Sendable {
@@ -11,6 +13,7 @@ public struct PackedFileError: Error, Equatable, CustomStringConvertible, Sendab
         case limitExceeded
         /// The progress callback asked to stop.
         case cancelled
+        case outOfMemory
     }
 
     public var kind: Kind
@@ -24,6 +27,11 @@ public struct PackedFileError: Error, Equatable, CustomStringConvertible, Sendab
 
     static func badFormat(_ description: String) -> PackedFileError { PackedFileError(.badFormat, description) }
     static func limit(_ description: String) -> PackedFileError { PackedFileError(.limitExceeded, description) }
+}
+
+/// `Headroom.requireMemory` in this module's words.
+func requireMemory(_ count: Int, of size: Int = 1) throws(PackedFileError) {
+    do { try Headroom.requireMemory(count, of: size) } catch { throw PackedFileError(.outOfMemory, error.description) }
 }
 
 /// Runs `body`; its errors get the place in front.

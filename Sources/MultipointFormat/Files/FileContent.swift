@@ -21,8 +21,9 @@ package final class FileContent {
         defer { close(descriptor) }
         let size = try FileContent.size(of: descriptor)
         try limits.checkFile(size)
-        guard let memory = malloc(max(size, 1)) else {
-            throw PackedFileError(.io, "cannot be read: no memory for its \(size) bytes")
+        // Unlike Swift's allocator this one may fail.
+        guard let rounded = FileContent.roundedUp(size), let memory = aligned_alloc(64, rounded) else {
+            throw PackedFileError(.outOfMemory, "cannot be read: no memory for its \(size) bytes")
         }
         let buffer = UnsafeMutableRawBufferPointer(start: memory, count: size)
         bytes = UnsafeRawBufferPointer(buffer)
@@ -39,6 +40,12 @@ package final class FileContent {
     }
 
     deinit { free(UnsafeMutableRawPointer(mutating: bytes.baseAddress)) }
+
+    /// To a positive multiple of 64, or nil on overflow.
+    private static func roundedUp(_ size: Int) -> Int? {
+        let (sum, overflow) = max(size, 1).addingReportingOverflow(63)
+        return overflow ? nil : sum & ~63
+    }
 
     private static func size(of descriptor: Int32) throws(PackedFileError) -> Int {
         var status = stat()

@@ -3,12 +3,16 @@ import FoundationEssentials
 /// How deep arrays and objects may be inside each other: decoders are recursive, and a caller's stack may be small.
 private let maximumDepth = 64
 
+/// Bytes of memory that decoding takes for each byte of JSON, and what becomes of it.
+private let memoryPerByte = 32
+
 /// - Parameter place: what the text is called in messages; nil if the caller says.
 func decodeJSON<Value: Decodable>(
     _ type: Value.Type, _ bytes: UnsafeRawBufferPointer, _ place: String?
 ) throws(PackedFileError) -> Value {
     func fail(_ problem: String) -> PackedFileError { .badFormat((place.map { $0 + ": " } ?? "") + problem) }
     if let problem = structuralProblem(bytes) { throw fail(problem) }
+    try requireMemory(bytes.count, of: memoryPerByte)
     do {
         return try JSONDecoder().decode(type, from: Data(bytes))
     } catch let error as DecodingError {

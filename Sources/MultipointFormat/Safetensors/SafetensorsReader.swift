@@ -44,6 +44,12 @@ struct SafetensorsReader {
                 "tensor `\(name)`: \(type.rawValue) \(shape.map { "\($0)" } ?? "[n]") expected, found \(tensor.type.rawValue) \(tensor.shape)"
             )
         }
+        return try content(tensor)
+    }
+
+    /// The bytes of a tensor that is about to be copied.
+    private func content(_ tensor: SafetensorsHeader.Tensor) throws(PackedFileError) -> UnsafeRawBufferPointer {
+        try requireMemory(tensor.range.count)
         return UnsafeRawBufferPointer(rebasing: data[tensor.range])
     }
 
@@ -54,7 +60,7 @@ struct SafetensorsReader {
     /// A constant operand of the graph: F32 or I64.
     func constant(_ name: String) throws(PackedFileError) -> Tensor {
         guard let tensor = header.tensors[name] else { throw .badFormat("tensor `\(name)` is missing") }
-        let bytes = UnsafeRawBufferPointer(rebasing: data[tensor.range])
+        let bytes = try content(tensor)
         switch tensor.type {
         case .f32: return Tensor(shape: tensor.shape, copy(bytes) as [Float])
         case .i64: return Tensor(shape: tensor.shape, copy(bytes) as [Int64])

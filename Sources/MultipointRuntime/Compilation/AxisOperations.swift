@@ -83,8 +83,8 @@ extension NetworkCompiler {
         }
         let result = try builder.value(input.shape, input.layout, .float32)
         let rows = try MemoryDescriptor([input.count / shape[axis], shape[axis]], .float32)
-        builder.append(
-            try softmax(rows, axis: 1, isLogarithmic: isLogarithmic), name: node.name, operation: operationName(node),
+        try builder.append(
+            softmax(rows, axis: 1, isLogarithmic: isLogarithmic), name: node.name, operation: operationName(node),
             [(.source, rows, input.buffer), (.destination, rows, result.buffer)])
         values[node.output] = result
         guard let order else { return }

@@ -28,7 +28,7 @@ extension NetworkCompiler {
         let result = try builder.value(shape, layout, .float32)
         let (a, b, to) = (try first.descriptor(), try second.descriptor(), try result.descriptor())
         guard let primitive = try? binary(algorithm, a, b, destination: to), !primitive.isReference else { return false }
-        builder.append(
+        try builder.append(
             primitive, name: node.name, operation: operationName(node),
             [(.source, a, first.buffer), (.secondSource, b, second.buffer), (.destination, to, result.buffer)])
         values[node.output] = result

@@ -1,4 +1,5 @@
 import DNNL
+import Headroom
 import MultipointGraph
 
 /// A convolution primitive with its weights in the layout that it chose.
@@ -46,7 +47,7 @@ struct ConvolutionWeights {
     }
 
     /// All rows of an ungrouped layer in one convolution; of a grouped layer, one convolution for each position of a row in its channel.
-    private static func grouped(_ rows: LayerRows, _ layer: PreparedLayer) -> [ConvolutionWeights] {
+    private static func grouped(_ rows: LayerRows, _ layer: PreparedLayer) throws -> [ConvolutionWeights] {
         let group = layer.layer.group
         if group == 1 || rows.extraCount == 0 {
             return [
@@ -55,6 +56,7 @@ struct ConvolutionWeights {
                     values: .rows(rows), scales: rows.scales, isReal: [Bool](repeating: true, count: rows.count))
             ]
         }
+        try requireMemory((rows.depth + 1) * rows.count, of: rows.rowLength)
         let rowValues = rows.values(threads: Threads.current)
         var next = 0
         return (0..<rows.depth).map { position in
@@ -77,9 +79,10 @@ struct ConvolutionWeights {
     }
 
     /// All rows of a grouped layer in one convolution over all input channels, zero outside the row's group.
-    private static func dense(_ rows: LayerRows, _ layer: PreparedLayer) -> ConvolutionWeights {
+    private static func dense(_ rows: LayerRows, _ layer: PreparedLayer) throws -> ConvolutionWeights {
         let group = layer.layer.group
         let wide = rows.rowLength * group
+        try requireMemory((group + 1) * rows.count, of: rows.rowLength)
         let rowValues = rows.values(threads: Threads.current)
         var values = [Int8](repeating: 0, count: rows.count * wide)
         for row in 0..<rows.count {
@@ -107,7 +110,8 @@ struct ConvolutionWeights {
 
     /// The convolution as several whose sums add up to its own, each of some of the weights and none beyond what float32 holds exactly;
     /// itself where that is so already. Whatever the input and its zero point, |x − z| ≤ 255.
-    func exactSegments() -> [ConvolutionWeights] {
+    func exactSegments() throws -> [ConvolutionWeights] {
+        try requireMemory(shape.reduce(1, *))
         guard let values = int8Values, rowCount > 0 else { return [self] }
         let length = values.count / rowCount
         var starts = [0]
@@ -122,6 +126,7 @@ struct ConvolutionWeights {
             }
         }
         guard starts.count > 1 else { return [self] }
+        try requireMemory(starts.count, of: values.count)
         return zip(starts, starts.dropFirst() + [length]).enumerated().map { number, bounds in
             segment(values, length: length, bounds.0..<bounds.1, number: number)
         }
@@ -193,7 +198,7 @@ struct ConvolutionWeights {
         let primitive = try DNNL.convolution(
             source: .channelsLast(geometry.inputShape, source), weights: .any(shape, type), bias: bias,
             destination: .channelsLast(geometry.outputShape(channels: rowCount), destination), window: geometry.window, attributes)
-        guard let descriptor = primitive.weights else {
+        guard let descriptor = try primitive.weights() else {
             throw RuntimeError(.dnnl, "layer `\(layer.layer.name)`: oneDNN names no layout for the weights")
         }
         let key = WeightCache.Key(part: part, segment: segment, isDense: isDense, descriptor: descriptor)
@@ -216,7 +221,7 @@ struct ConvolutionWeights {
             (Argument.source, try Memory(plain, data: source.base)),
             (Argument.destination, try Memory(descriptor, data: result.base)),
         ]
-        let scratchpad = try primitive.scratchpad.map { ($0, try AlignedBuffer(byteCount: $0.byteCount)) }
+        let scratchpad = try primitive.scratchpad().map { ($0, try AlignedBuffer(byteCount: $0.byteCount)) }
         if let (descriptor, buffer) = scratchpad {
             arguments.append((.scratchpad, try Memory(descriptor, data: buffer.base)))
         }

@@ -17,8 +17,8 @@ extension NetworkCompiler {
         }
         // The order of elements does not matter, so the tensor is one long vector.
         let flat = try MemoryDescriptor([input.count], .float32)
-        builder.append(
-            try eltwise(operation, flat), name: node.name, operation: operationName(node),
+        try builder.append(
+            eltwise(operation, flat), name: node.name, operation: operationName(node),
             [(.source, flat, input.buffer), (.destination, flat, result.buffer)])
     }
 

@@ -214,7 +214,7 @@ struct LayerCompiler {
     private func emitSums(_ input: StoredValue, _ rows: LayerRows, into destination: StoredValue?) throws -> StoredValue {
         let parts = try ConvolutionWeights.parts(rows, layer, geometry, convolutionOfSums)
         let segments = try parts.map { part in
-            let weights = part.weights.exactSegments()
+            let weights = try part.weights.exactSegments()
             return weights.count == 1 ? [part] : try weights.map(convolutionOfSums)
         }
         let result = try self.result(.sums, channels: rows.count, destination)
@@ -273,7 +273,7 @@ struct LayerCompiler {
         }
         if case .apart(let addend) = addition { operands.append((.postOperand(0), try addend.descriptor(), addend.buffer)) }
         let name = addition == nil ? operation : operation.replacingFirst("+", with: "+Add+", orAppend: "+Add")
-        builder.append(compiled.primitive, name: self.name, operation: name, operands)
+        try builder.append(compiled.primitive, name: self.name, operation: name, operands)
     }
 }
 

@@ -24,8 +24,8 @@ extension NetworkCompiler {
             try MemoryDescriptor(shapes.left, .float32), try MemoryDescriptor(shapes.right, .float32),
             try MemoryDescriptor(shapes.result, .float32)
         )
-        builder.append(
-            try matrixProduct(a, b, destination: to), name: node.name, operation: operationName(node),
+        try builder.append(
+            matrixProduct(a, b, destination: to), name: node.name, operation: operationName(node),
             [(.source, a, left.buffer), (.weights, b, right.buffer), (.destination, to, result.buffer)],
             products: elementCount(of: shapes.result + [k]) ?? .max)
         values[node.output] = result

@@ -1,4 +1,5 @@
 import DNNL
+import Headroom
 import MultipointGraph
 
 /// A network's structure with its decoded layers: what sessions are compiled from. Immutable, shared between threads.
@@ -175,11 +176,12 @@ struct NetworkCompiler {
     }
 
     /// Charges a table of positions that a node is about to make: a few bytes of a file can ask for any length.
-    mutating func chargeTable(_ count: Int, _ node: Node) throws(RuntimeError) {
+    mutating func chargeTable(_ count: Int, _ node: Node) throws {
         guard count <= tableRest else {
             throw RuntimeError(
                 .unsupported, "node `\(node.name)`: a table of \(count) positions, which with those of the nodes before is too large")
         }
+        try requireMemory(count, of: 2 * MemoryLayout<Int>.stride)
         tableRest -= count
     }
 

@@ -94,9 +94,9 @@ extension NetworkCompiler {
     private func append(
         _ pooling: Primitive, _ node: Node, _ window: Window, _ input: StoredValue, _ result: StoredValue
     ) throws {
-        builder.append(
+        try builder.append(
             pooling, name: node.name, operation: operationName(node),
-            [(.source, try input.descriptor(), input.buffer), (.destination, try result.descriptor(), result.buffer)],
+            [(.source, input.descriptor(), input.buffer), (.destination, result.descriptor(), result.buffer)],
             visits: window.visits(of: result.shape))
     }
 }

@@ -56,8 +56,8 @@ extension NetworkCompiler {
         let (from, to) = (
             try MemoryDescriptor(shape, input.type, strides: permutation.map { strides[$0] }), try result.descriptor()
         )
-        builder.append(
-            try reorder(from: from, to: to), name: node.name, operation: operationName(node),
+        try builder.append(
+            reorder(from: from, to: to), name: node.name, operation: operationName(node),
             [(.source, from, input.buffer), (.destination, to, result.buffer)])
         values[node.output] = result
     }

@@ -91,8 +91,8 @@ extension ProgramBuilder {
             default: "reorder"
             }
         let (from, to) = (try value.descriptor(), try result.descriptor())
-        append(
-            try reorder(from: from, to: to, attributes), name: name, operation: operation,
+        try append(
+            reorder(from: from, to: to, attributes), name: name, operation: operation,
             [(.source, from, value.buffer), (.destination, to, result.buffer)])
         return result
     }

@@ -15,6 +15,14 @@ public final class PreparedLayer: Sendable {
     public let weights: Weights
     let cache = WeightCache()
 
+    /// About what making one allocates: a few words for each row, more while several rows of a channel are put in order, and for each
+    /// channel its place in every level.
+    public static func byteCount(_ layer: Layer) -> Int {
+        guard case .packed(let packed) = layer.weights else { return 0 }
+        let rows = packed.points.reduce(0) { $0 + max(1, Int($1)) }
+        return (rows > packed.channels ? 256 : 96) * rows + 4 * packed.levels.count * packed.channels
+    }
+
     /// - Parameter layer: has passed `Layer.validate`.
     public init(_ layer: Layer) {
         var bare = layer

@@ -54,9 +54,9 @@ extension ProgramBuilder {
     func append(
         _ primitive: Primitive, name: String, operation: String, _ operands: [(Argument, MemoryDescriptor, BufferID)],
         products: Int? = nil, visits: Int = 0
-    ) {
+    ) throws(DNNLError) {
         var all = operands.map { PrimitiveStep.Operand(argument: $0.0, descriptor: $0.1, buffer: $0.2) }
-        if let scratchpad = primitive.scratchpad {
+        if let scratchpad = try primitive.scratchpad() {
             all.append(
                 .init(
                     argument: .scratchpad, descriptor: scratchpad, buffer: buffer(.arena(byteCount: scratchpad.byteCount))))

@@ -65,7 +65,7 @@ final class FloorProduct {
         let primitive = try convolution(
             source: .any(shape.source, .float32), weights: .any(shape.weights, .float32), bias: nil,
             destination: .any(shape.destination, .float32), window: shape.window)
-        guard let from = primitive.source, let to = primitive.destination else {
+        guard let from = try primitive.source(), let to = try primitive.destination() else {
             throw CommandError("node `\(node)`: oneDNN names no layouts")
         }
         guard conversions else { return try FloorProduct(node: node, shape, from, to, [Stage(primitive, .source, .destination)]) }

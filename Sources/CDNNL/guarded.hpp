@@ -1,0 +1,21 @@
+// Keeps C++ exceptions on oneDNN's side.
+#ifndef MULTIPOINT_CDNNL_GUARDED_HPP
+#define MULTIPOINT_CDNNL_GUARDED_HPP
+
+#include "CDNNL.h"
+
+#include <new>
+
+/// What `call` returns, or the status that says what it threw.
+template <typename Call>
+dnnl_status_t guarded(const Call &call) noexcept {
+    try {
+        return call();
+    } catch (const std::bad_alloc &) {
+        return dnnl_out_of_memory;
+    } catch (...) {
+        return dnnl_runtime_error;
+    }
+}
+
+#endif
