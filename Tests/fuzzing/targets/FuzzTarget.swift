@@ -29,12 +29,12 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
 
 /// Limits of sessions; 0 is the library's default.
 public struct FuzzBounds: Sendable {
-    var arenaByteCount: UInt64
+    var runByteCount: UInt64
     var work: UInt64
 
     /// Milliseconds, so that there is time for many inputs.
-    public static let quick = FuzzBounds(arenaByteCount: 1 << 26, work: 1 << 31)
-    public static let defaults = FuzzBounds(arenaByteCount: 0, work: 0)
+    public static let quick = FuzzBounds(runByteCount: 1 << 26, work: 1 << 31)
+    public static let defaults = FuzzBounds(runByteCount: 0, work: 0)
 }
 
 /// How far an input got.

@@ -11,7 +11,7 @@ func runONNX(_ bytes: UnsafeRawBufferPointer, _ bounds: FuzzBounds) -> FuzzOutco
     let layers = network.layers.values
     guard layers.allSatisfy({ layer in (try? layer.validate()) != nil }) else { return .refused }
     var limits = SessionLimits(storedByteCount: layers.reduce(0) { $0 + $1.storedByteCount })
-    if bounds.work > 0 { limits = SessionLimits(arenaByteCount: Int(bounds.arenaByteCount), work: Int(bounds.work)) }
+    if bounds.work > 0 { limits = SessionLimits(runByteCount: Int(bounds.runByteCount), work: Int(bounds.work)) }
     guard let session = try? Session(PreparedNetwork(network), maximumBatch: 1, threads: 1, limits: limits) else { return .read }
     let sizes = network.inputs.map { elementCount(of: $0.shape(batch: 1)) ?? 0 }
     guard sizes.allSatisfy({ $0 <= 1 << 22 }) else { return .read }

@@ -82,15 +82,12 @@ private func runSession(_ model: OpaquePointer?, batch: Int, _ bounds: FuzzBound
     options.struct_size = MemoryLayout<multipoint_session_options>.size
     options.maximum_batch = Int64(batch)
     options.threads = 1
-    options.maximum_arena_bytes = bounds.arenaByteCount
+    options.maximum_run_bytes = bounds.runByteCount
     options.maximum_work = bounds.work
     var session: OpaquePointer?
     guard checked(multipoint_session_create(model, &options, &session)) else { return false }
     defer { multipoint_session_destroy(session) }
     let (shapes, inputCount) = tensorMemory(model, batch: batch)
-    // The caller's own memory: no limit of the library's.
-    let counts = shapes.map { shape in shape.reduce(1, *) }
-    guard counts.allSatisfy({ $0 <= 1 << 22 }) else { return false }
     let memory = shapes.enumerated().map { position, shape -> UnsafeMutableBufferPointer<Float> in
         let buffer = UnsafeMutableBufferPointer<Float>.allocate(capacity: Int(shape.reduce(1, *)))
         for index in buffer.indices { buffer.initializeElement(at: index, to: inputValue(index, seed: seed &+ position)) }
