@@ -53,12 +53,10 @@ public final class Session {
     private static func compile(
         _ prepared: PreparedNetwork, _ interface: ProgramInterface, _ outputs: [String], _ threads: Int
     ) throws -> Execution {
-        try compiling {
-            try requireMemory()
-            return try Threads.with(threads) {
-                let program = try NetworkCompiler.compile(prepared, interface, outputs: outputs, threads: threads)
-                return try placing("network `\(prepared.network.name)`") { try Execution(program) }
-            }
+        try requireMemory()
+        return try Threads.with(threads) {
+            let program = try NetworkCompiler.compile(prepared, interface, outputs: outputs, threads: threads)
+            return try placing("network `\(prepared.network.name)`") { try Execution(program) }
         }
     }
 
