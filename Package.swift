@@ -26,6 +26,7 @@ let modules: [Target] = [
         exclude: ["README.md"]),
     .target(name: "MultipointQuantization", dependencies: ["MultipointGraph"], exclude: ["README.md"]),
     .target(name: "MultipointFormat", dependencies: ["MultipointGraph", "Headroom"], exclude: ["README.md"]),
+    .target(name: "NumPyArrays", dependencies: ["MultipointGraph", "MultipointFormat"], exclude: ["README.md"]),
     .target(
         name: "MultipointRuntime", dependencies: ["MultipointGraph", "Headroom", "DNNL", "CElementwise"], exclude: ["README.md"]),
     .target(
@@ -42,7 +43,7 @@ let modules: [Target] = [
         name: "multipoint-cli",
         dependencies: [
             "CMultipoint", "COpenBLAS", "DNNL", "MultipointGraph", "ONNXImport", "ONNXExport", "MultipointQuantization",
-            "MultipointFormat",
+            "MultipointFormat", "NumPyArrays",
             "MultipointRuntime", "PostTrainingQuantization", .product(name: "ArgumentParser", package: "swift-argument-parser"),
         ],
         // In the command itself: an installed command has no folder beside it.
@@ -63,8 +64,30 @@ let tests: [Target] = [
         name: "PostTrainingQuantizationTests",
         dependencies: ["PostTrainingQuantization", "MultipointRuntime", "MultipointGraph"]),
     .testTarget(name: "MultipointTests", dependencies: ["Multipoint", "CMultipoint"]),
-    .testTarget(name: "multipoint-cliTests", dependencies: ["multipoint-cli"]),
+    .testTarget(name: "multipoint-cliTests", dependencies: ["multipoint-cli", "NumPyArrays"]),
 ]
+
+// Functions that take bytes of anyone's making; the tests replay what once broke them.
+let fuzzTargets: [Target] = [
+    .target(name: "FuzzInterpreter", path: "Tests/fuzzing/interpreter", cSettings: [.headerSearchPath("../../../include")]),
+    .target(
+        name: "FuzzTargets",
+        dependencies: [
+            "FuzzInterpreter", "CMultipoint", "Multipoint", "MultipointGraph", "MultipointFormat", "MultipointRuntime", "NumPyArrays",
+            "ONNXImport",
+        ],
+        path: "Tests/fuzzing/targets"),
+    .testTarget(name: "FuzzTests", dependencies: ["FuzzTargets"]),
+]
+
+// Programs that only Tests/fuzz builds: the driver links with libFuzzer alone.
+let fuzzPrograms: [Target] =
+    Context.environment["MULTIPOINT_FUZZING"] == nil
+    ? []
+    : [
+        .executableTarget(name: "multipoint-fuzz", dependencies: ["FuzzTargets"], path: "Tests/fuzzing/driver"),
+        .executableTarget(name: "multipoint-corrupt", dependencies: ["FuzzTargets"], path: "Tests/fuzzing/corruption"),
+    ]
 
 let package = Package(
     name: "multipoint",
@@ -79,6 +102,6 @@ let package = Package(
         // Without its default traits: they import all of Foundation, which makes the command four times as large.
         .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0", traits: []),
     ],
-    targets: foundations + modules + tests,
+    targets: foundations + modules + tests + fuzzTargets + fuzzPrograms,
     swiftLanguageModes: [.v6]
 )

@@ -3,29 +3,33 @@
 set(MULTIPOINT_SWIFT_SCRATCH ${PROJECT_BINARY_DIR}/swift CACHE PATH
     "Where the Swift Package Manager keeps what it compiles. Build trees that share it (of one source tree) compile once.")
 
+set(MULTIPOINT_SANITIZE "" CACHE STRING
+    "`thread`, or `address` (which also checks C for undefined behaviour): a library for programs that are linked with the sanitizer")
+set_property(CACHE MULTIPOINT_SANITIZE PROPERTY STRINGS "" address thread)
+
 # multipoint_swift_product(PRODUCT name FILE built-file OUTPUT file [LINKER_FLAGS flag...])
 #
 # A target `<name>-product`, part of `all`, that builds the product and leaves a copy at OUTPUT. The Swift Package Manager knows
-# what has changed, so it is asked at every build; the copy is renewed only when its file is. The Swift runtime is linked
-# statically: a host needs no Swift.
+# what has changed, so it is asked at every build; the copy is renewed only when its file is.
 function(multipoint_swift_product)
     cmake_parse_arguments(PARSE_ARGV 0 arg "" "PRODUCT;FILE;OUTPUT" "LINKER_FLAGS")
     set(scratch ${MULTIPOINT_SWIFT_SCRATCH})
     set(built ${scratch}/release/${arg_FILE})
     list(TRANSFORM arg_LINKER_FLAGS PREPEND "-Xlinker;" OUTPUT_VARIABLE linker_flags)
     multipoint_onednn_flags(onednn_flags)
+    multipoint_runtime_flags(runtime_flags)
 
     add_custom_target(${arg_PRODUCT}-build
         COMMAND ${CMAKE_COMMAND} -E env SWIFT_DETERMINISTIC_HASHING=1
                 ${MULTIPOINT_SWIFT} build --configuration release --product ${arg_PRODUCT}
                 --package-path ${PROJECT_SOURCE_DIR} --scratch-path ${scratch}
-                -Xswiftc -static-stdlib -Xswiftc -use-ld=lld
+                ${runtime_flags} -Xswiftc -use-ld=lld
                 -Xlinker --version-script=${PROJECT_SOURCE_DIR}/Sources/Multipoint/exports.map ${linker_flags} ${onednn_flags}
         BYPRODUCTS ${built}
         COMMENT "Building ${arg_PRODUCT} with the Swift Package Manager"
         USES_TERMINAL VERBATIM)
 
-    if(MULTIPOINT_STRIP AND CMAKE_STRIP)
+    if(MULTIPOINT_STRIP AND CMAKE_STRIP AND NOT MULTIPOINT_SANITIZE)
         set(copy ${CMAKE_STRIP} --strip-unneeded -o ${arg_OUTPUT} ${built})
     else()
         set(copy ${CMAKE_COMMAND} -E copy ${built} ${arg_OUTPUT})
@@ -45,6 +49,19 @@ function(multipoint_swift_product)
         add_dependencies(${arg_PRODUCT}-build ${previous})
     endif()
     set_property(GLOBAL PROPERTY multipoint_last_swift_build ${arg_PRODUCT}-build)
+endfunction()
+
+# Sets `result` to how the Swift runtime is linked: statically, for a host needs no Swift. With a sanitizer dynamically, so that a
+# program can tell the sanitizer what the runtime does (Tests/sanitizers).
+function(multipoint_runtime_flags result)
+    set(flags -Xswiftc -static-stdlib)
+    if(MULTIPOINT_SANITIZE)
+        set(flags --sanitize ${MULTIPOINT_SANITIZE})
+    endif()
+    if(MULTIPOINT_SANITIZE STREQUAL "address")
+        list(APPEND flags -Xcc -fsanitize=undefined -Xcc -fno-sanitize-recover=undefined)
+    endif()
+    set(${result} "${flags}" PARENT_SCOPE)
 endfunction()
 
 # Sets `result` to what leads the Swift compiler and the linker to a oneDNN elsewhere than in the system's own folders.

@@ -95,7 +95,9 @@ typedef enum multipoint_status {
     /** This CPU lacks SSE4.1. */
     MULTIPOINT_UNSUPPORTED_MACHINE = 9,
     /** oneDNN refused something that it should accept; the message has its status. Please report it. */
-    MULTIPOINT_INTERNAL_ERROR = 10
+    MULTIPOINT_INTERNAL_ERROR = 10,
+    /** More than a limit allows: the message names the limit, which is a field of the options and can be raised there. */
+    MULTIPOINT_LIMIT_EXCEEDED = 11
 } multipoint_status;
 
 /** The version of the loaded library, such as "0.1.0". Static. Any thread. */
@@ -169,13 +171,26 @@ typedef struct multipoint_model_options {
     void (*log)(void *user_data, multipoint_log_level level, const char *message);
     /** Passed to both callbacks. */
     void *user_data;
+    /* Limits of what the file may ask for: beyond one the call returns MULTIPOINT_LIMIT_EXCEEDED. 0 means the default, UINT64_MAX
+     * none. The defaults keep a small file from costing much, and let every network pass that is known to us (SECURITY.md). */
+    /** Bytes of the file, which is read into memory whole. Default 8 GiB. */
+    uint64_t maximum_file_bytes;
+    /** Tensors in the file. Default 100,000. */
+    uint64_t maximum_tensors;
+    /** Nodes of the graph, and so the longest path through it. Default 50,000. */
+    uint64_t maximum_nodes;
+    /** Elements of one layer's weights, and of any value of the network for a batch of 1. Default, and most: 2^31 - 1. */
+    uint64_t maximum_elements;
+    /** Bytes of all weights as they are executed, before oneDNN's padding: one for a weight of a row, four for a float. Default
+     *  64 MiB, and 64 for each byte of the layers' tensors in the file. */
+    uint64_t maximum_weight_bytes;
 } multipoint_model_options;
 
 /**
  * Open the packed file at `path` (UTF-8). The file is read once, checked completely, and not kept open or mapped.
  *
  * `options` may be NULL. On success `*model` is a new model that the caller destroys.
- * Fails with IO_ERROR, BAD_FORMAT, UNSUPPORTED, CANCELLED or INVALID_ARGUMENT. Any thread.
+ * Fails with IO_ERROR, BAD_FORMAT, UNSUPPORTED, LIMIT_EXCEEDED, CANCELLED, OUT_OF_MEMORY or INVALID_ARGUMENT. Any thread.
  */
 MULTIPOINT_API multipoint_status multipoint_model_open(const char *path, const multipoint_model_options *options,
                                                        multipoint_model **model);
@@ -287,11 +302,21 @@ typedef struct multipoint_session_options {
      *  INVALID_ARGUMENT for more than OMP_THREAD_LIMIT; OUT_OF_MEMORY if the system does not give the process so many, when
      *  the session is made or when another of the caller's threads runs it first. */
     int32_t threads;
+    /* Limits of what the network may ask for, as in multipoint_model_options. 0 means the default, UINT64_MAX none. */
+    /** Bytes of the session's arena (see multipoint_session_info). Default 512 MiB, and 65,536 for each byte of the layers' tensors
+     *  in the file. */
+    uint64_t maximum_arena_bytes;
+    /** Work of one run of the largest batch, in multiply-adds of an int8 convolution, about 5 picoseconds each on a CPU with
+     *  VNNI and one thread. A multiply-add in float counts as 8, in a grouped convolution as 16, in one of oneDNN's reference
+     *  kernels as 1024; a byte that any step reads or writes, and an element that a window covers, as 64. Default 2^39, and
+     *  2^28 for each byte of the layers' tensors in the file. */
+    uint64_t maximum_work;
 } multipoint_session_options;
 
 /**
  * Compile the network. `options` may be NULL. On success `*session` is a new session that the caller destroys.
- * UNSUPPORTED if the model is weights-only; INVALID_ARGUMENT for a batch above 1 where the network fixes its own.
+ * UNSUPPORTED if the model is weights-only; INVALID_ARGUMENT for a batch above 1 where the network fixes its own;
+ * LIMIT_EXCEEDED beyond a limit of the options.
  */
 MULTIPOINT_API multipoint_status multipoint_session_create(const multipoint_model *model,
                                                            const multipoint_session_options *options,

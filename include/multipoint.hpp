@@ -292,33 +292,39 @@ public:
 
 class Layer;
 
-/** What happens while a model is opened; both are called on the opening thread. What they throw ends the opening and reaches
- *  the caller. */
-struct ModelCallbacks {
+/** How to open a model. Both functions are called on the opening thread; what they throw ends the opening and reaches the caller. */
+struct ModelOptions {
     /** The fraction done, 0 to 1. True cancels: Error with MULTIPOINT_CANCELLED. Optional. */
     std::function<bool(double fraction)> progress = nullptr;
     /** Things worth knowing that are no errors. Optional. */
     std::function<void(multipoint_log_level level, const char *message)> log = nullptr;
+    /** Limits of what the file may ask for, as in multipoint_model_options: beyond one, Error with MULTIPOINT_LIMIT_EXCEEDED. 0 means the
+     *  default, UINT64_MAX none. */
+    std::uint64_t maximum_file_bytes = 0;
+    std::uint64_t maximum_tensors = 0;
+    std::uint64_t maximum_nodes = 0;
+    std::uint64_t maximum_elements = 0;
+    std::uint64_t maximum_weight_bytes = 0;
 };
 
 /** A packed file in memory: layers and, where the file has one, the network's graph. */
 class Model : public detail::Handle<multipoint_model, multipoint_model_destroy> {
 public:
     /** Opens the packed file at `path` (UTF-8), reads it once and checks it completely. */
-    explicit Model(const std::string &path, const ModelCallbacks &callbacks = {})
-        : Handle(opened(callbacks, [&](const multipoint_model_options *options, multipoint_model **model) {
+    explicit Model(const std::string &path, const ModelOptions &options = {})
+        : Handle(opened(options, [&](const multipoint_model_options *all, multipoint_model **model) {
               // C would see its beginning only.
               if (path.find('\0') != std::string::npos) throw Error(MULTIPOINT_INVALID_ARGUMENT, "path: it has a null byte");
-              return multipoint_model_open(path.c_str(), options, model);
+              return multipoint_model_open(path.c_str(), all, model);
           })) {}
 
     /** The same from a file's content in memory, which is not needed after the call. */
     template <typename Bytes>
-    static Model from_memory(const Bytes &content, const ModelCallbacks &callbacks = {}) {
+    static Model from_memory(const Bytes &content, const ModelOptions &options = {}) {
         static_assert(sizeof(*std::data(content)) == 1, "the bytes of a file are expected");
-        return Model(opened(callbacks, [&](const multipoint_model_options *options, multipoint_model **model) {
+        return Model(opened(options, [&](const multipoint_model_options *all, multipoint_model **model) {
             const void *data = std::data(content); // of an empty container perhaps null, which would be another error
-            return multipoint_model_open_memory(data == nullptr ? "" : data, std::size(content), options, model);
+            return multipoint_model_open_memory(data == nullptr ? "" : data, std::size(content), all, model);
         }));
     }
 
@@ -357,7 +363,7 @@ private:
 
     /** Callbacks that are on their way through C, where no exception may pass, and what they threw. */
     struct Callbacks {
-        const ModelCallbacks &functions;
+        const ModelOptions &functions;
         std::exception_ptr thrown;
 
         static int progress(void *data, double fraction) noexcept {
@@ -382,12 +388,17 @@ private:
     };
 
     template <typename Open>
-    static multipoint_model *opened(const ModelCallbacks &functions, Open open) {
-        Callbacks callbacks{functions, nullptr};
+    static multipoint_model *opened(const ModelOptions &given, Open open) {
+        Callbacks callbacks{given, nullptr};
         Sized<multipoint_model_options> options;
         options.user_data = &callbacks;
-        options.progress = functions.progress || functions.log ? Callbacks::progress : nullptr;
-        options.log = functions.log ? Callbacks::log : nullptr;
+        options.progress = given.progress || given.log ? Callbacks::progress : nullptr;
+        options.log = given.log ? Callbacks::log : nullptr;
+        options.maximum_file_bytes = given.maximum_file_bytes;
+        options.maximum_tensors = given.maximum_tensors;
+        options.maximum_nodes = given.maximum_nodes;
+        options.maximum_elements = given.maximum_elements;
+        options.maximum_weight_bytes = given.maximum_weight_bytes;
         multipoint_model *model = nullptr;
         const multipoint_status status = open(&options, &model);
         if (callbacks.thrown) {

@@ -71,7 +71,7 @@ static int measure(const char *path, const char *network, double times[step_coun
 
     multipoint_model *model = NULL;
     multipoint_session *session = NULL;
-    multipoint_session_options options = {sizeof options, 1, 1};
+    multipoint_session_options options = {.struct_size = sizeof options, .maximum_batch = 1, .threads = 1};
     multipoint_status status = model_open(network, NULL, &model);
     STEP_ENDS;
     if (status == MULTIPOINT_OK) status = session_create(model, &options, &session);

@@ -4,7 +4,15 @@
 
 #include "elementwise.h"
 
+#ifndef __has_feature
+#define __has_feature(name) 0
+#endif
+#if __has_feature(thread_sanitizer)
+/* The loader chooses among clones before ThreadSanitizer, which is called by the choice too, has been linked. */
+#define CLONES
+#else
 #define CLONES __attribute__((target_clones("default", "avx2", "arch=x86-64-v4")))
+#endif
 #define INLINE static inline __attribute__((always_inline))
 
 /* Adding 1.5 * 2^23 to a number of at most 22 bits rounds it half to even into the low bits. */

@@ -11,12 +11,15 @@ final class Model: Sendable {
     let network: PreparedNetwork?
     let inputs: [(info: ValueInfo, name: OwnedText)]
     let outputs: [(info: ValueInfo, name: OwnedText)]
+    /// What the layers' tensors take in the file.
+    let storedByteCount: Int
     private let indices: [String: Int]
 
     init(_ file: PackedFile) throws {
         let handles = try file.layers.map { try LayerHandle($0) }
         name = try OwnedText(file.name)
         layers = handles
+        storedByteCount = file.layers.reduce(0) { $0 + $1.storedByteCount }
         indices = Dictionary(handles.enumerated().map { ($1.prepared.layer.name, $0) }, uniquingKeysWith: { first, _ in first })
         network = file.network.map { network in
             PreparedNetwork(network, layers: Dictionary(handles.map { ($0.prepared.layer.name, $0.prepared) }, uniquingKeysWith: { first, _ in first }))
@@ -28,12 +31,22 @@ final class Model: Sendable {
     func layer(named name: String) -> LayerHandle? { indices[name].map { layers[$0] } }
 }
 
-/// The callbacks of a caller that opens a model.
+/// The callbacks and limits of a caller that opens a model.
 private struct OpenOptions {
     var raw = multipoint_model_options()
 
     init(_ pointer: UnsafePointer<multipoint_model_options>?) throws(CallError) {
-        if let pointer { raw = try options(pointer, "options") }
+        if let pointer { raw = try options(pointer, "options", smallest: 32) }
+    }
+
+    var limits: ReadingLimits {
+        var limits = ReadingLimits()
+        if let given = limit(raw.maximum_file_bytes) { limits.fileByteCount = given }
+        if let given = limit(raw.maximum_tensors) { limits.tensorCount = given }
+        if let given = limit(raw.maximum_nodes) { limits.nodeCount = given }
+        if let given = limit(raw.maximum_elements) { limits.elementCount = given }
+        limits.weightByteCount = limit(raw.maximum_weight_bytes)
+        return limits
     }
 
     /// False cancels.
@@ -44,6 +57,9 @@ private struct OpenOptions {
         message.withCString { log(raw.user_data, level, $0) }
     }
 }
+
+/// A limit of the caller's options; nil for its default.
+func limit(_ given: UInt64) -> Int? { given == 0 ? nil : Int(clamping: given) }
 
 private func open(
     _ options: UnsafePointer<multipoint_model_options>?, _ model: UnsafeMutablePointer<OpaquePointer?>?,
@@ -70,7 +86,7 @@ public func multipoint_model_open(
 ) -> multipoint_status {
     call {
         let path = try text(path, "path")
-        try open(options, model) { options in try PackedFile(path: path, progress: options.progress) }
+        try open(options, model) { options in try PackedFile(path: path, limits: options.limits, progress: options.progress) }
     }
 }
 
@@ -84,7 +100,8 @@ public func multipoint_model_open_memory(
         guard byteCount >= 0 else { throw CallError.invalid("`byte_count` \(UInt(bitPattern: byteCount)) is larger than memory") }
         try open(options, model) { options in
             try PackedFile(
-                bytes: UnsafeRawBufferPointer(start: data, count: byteCount), source: "memory", progress: options.progress)
+                bytes: UnsafeRawBufferPointer(start: data, count: byteCount), source: "memory", limits: options.limits,
+                progress: options.progress)
         }
     }
 }

@@ -29,6 +29,15 @@ final class SessionHandle {
     }
 }
 
+extension multipoint_session_options {
+    fileprivate func limits(storedByteCount: Int) -> SessionLimits {
+        var limits = SessionLimits(storedByteCount: storedByteCount)
+        if let given = limit(maximum_arena_bytes) { limits.arenaByteCount = given }
+        if let given = limit(maximum_work) { limits.work = given }
+        return limits
+    }
+}
+
 extension TensorExpectation {
     fileprivate init(_ value: ValueInfo, _ what: String) {
         self.init(
@@ -46,12 +55,13 @@ public func multipoint_session_create(
         let model = try required(model, "model").object(Model.self)
         let session = try required(session, "session")
         var chosen = multipoint_session_options()
-        if let options { chosen = try Multipoint.options(options, "options") }
+        if let options { chosen = try Multipoint.options(options, "options", smallest: 24) }
         guard let network = model.network else {
             throw CallError(MULTIPOINT_UNSUPPORTED, "the model holds weights only: it has no graph to run; use layers and plans")
         }
         let made = try Session(
-            network, maximumBatch: chosen.maximum_batch == 0 ? 1 : Int(chosen.maximum_batch), threads: Int(chosen.threads))
+            network, maximumBatch: chosen.maximum_batch == 0 ? 1 : Int(chosen.maximum_batch), threads: Int(chosen.threads),
+            limits: chosen.limits(storedByteCount: model.storedByteCount))
         session.pointee = OpaquePointer(retaining: try SessionHandle(made))
     }
 }

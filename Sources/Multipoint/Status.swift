@@ -57,6 +57,7 @@ extension RuntimeError.Kind {
         switch self {
         case .invalidArgument: MULTIPOINT_INVALID_ARGUMENT
         case .unsupported: MULTIPOINT_UNSUPPORTED
+        case .limitExceeded: MULTIPOINT_LIMIT_EXCEEDED
         case .outOfMemory: MULTIPOINT_OUT_OF_MEMORY
         case .forked: MULTIPOINT_FORKED
         case .unsupportedMachine: MULTIPOINT_UNSUPPORTED_MACHINE
@@ -71,6 +72,7 @@ extension PackedFileError.Kind {
         case .io: MULTIPOINT_IO_ERROR
         case .badFormat: MULTIPOINT_BAD_FORMAT
         case .unsupported: MULTIPOINT_UNSUPPORTED
+        case .limitExceeded: MULTIPOINT_LIMIT_EXCEEDED
         case .cancelled: MULTIPOINT_CANCELLED
         case .outOfMemory: MULTIPOINT_OUT_OF_MEMORY
         }

@@ -41,6 +41,7 @@ public func multipoint_status_string(_ status: multipoint_status) -> UnsafePoint
         case MULTIPOINT_FORKED: "forked after a run with several threads"
         case MULTIPOINT_UNSUPPORTED_MACHINE: "unsupported machine"
         case MULTIPOINT_INTERNAL_ERROR: "internal error"
+        case MULTIPOINT_LIMIT_EXCEEDED: "limit exceeded"
         default: "unknown status"
         }
     return text.cString

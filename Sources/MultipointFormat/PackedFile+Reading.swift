@@ -6,27 +6,30 @@ extension PackedFile {
 
     /// Reads and checks the file at `path`. It is read into memory, neither mapped nor kept open.
     /// - Throws: `PackedFileError`.
-    public init(path: String, progress: Progress = { _ in true }) throws(PackedFileError) {
+    public init(
+        path: String, limits: ReadingLimits = ReadingLimits(), progress: Progress = { _ in true }
+    ) throws(PackedFileError) {
         let content = try placing("`\(path)`") { () throws(PackedFileError) in
             try FileContent(
-                path: path,
+                path: path, limits: limits,
                 check: { (prefix, size) throws(PackedFileError) in
                     _ = try SafetensorsReader.headerLength(prefix: prefix, fileByteCount: size)
                 },
                 progress: { progress($0 / 2) })
         }
         defer { withExtendedLifetime(content) {} }
-        try self.init(bytes: content.bytes, source: "`\(path)`", progress: { progress(0.5 + $0 / 2) })
+        try self.init(bytes: content.bytes, source: "`\(path)`", limits: limits, progress: { progress(0.5 + $0 / 2) })
     }
 
     /// Reads and checks a file's content in memory.
     /// - Parameter source: what to call it in messages.
     /// - Throws: `PackedFileError`.
     public init(
-        bytes: UnsafeRawBufferPointer, source: String, progress: Progress = { _ in true }
+        bytes: UnsafeRawBufferPointer, source: String, limits: ReadingLimits = ReadingLimits(), progress: Progress = { _ in true }
     ) throws(PackedFileError) {
         self = try placing(source) { () throws(PackedFileError) in
-            try PackedFile(SafetensorsReader(bytes), progress: progress)
+            try limits.checkFile(bytes.count)
+            return try PackedFile(SafetensorsReader(bytes), limits, progress: progress)
         }
     }
 
@@ -37,7 +40,8 @@ extension PackedFile {
         self = try result.get()
     }
 
-    private init(_ tensors: SafetensorsReader, progress: Progress) throws(PackedFileError) {
+    private init(_ tensors: SafetensorsReader, _ limits: ReadingLimits, progress: Progress) throws(PackedFileError) {
+        try limits.checkTensors(tensors.header.tensors.count)
         let metadata = tensors.header.metadata
         try PackedFile.checkVersion(metadata)
         if let stored = metadata[Metadata.crc32] {
@@ -46,6 +50,7 @@ extension PackedFile {
         guard let text = metadata[Metadata.layers] else { throw .badFormat("its metadata has no `layers`") }
         let entries = try decodeJSON([LayerEntry].self, text, "`layers`")
         let layers = try PackedFile.readLayers(entries, tensors, progress: { progress(0.5 + $0 / 2) })
+        try limits.checkWeights(layers)
         self.init(
             name: metadata[Metadata.name] ?? "", producer: metadata[Metadata.producer] ?? "", layers: layers,
             relativeOutputErrors: Dictionary(
@@ -54,7 +59,7 @@ extension PackedFile {
             record: metadata[Metadata.record].flatMap(PackedFile.readRecord))
         guard let graph = metadata[Metadata.graph] else { return }
         network = try placing("`graph`") { () throws(PackedFileError) in
-            try PackedFile.readNetwork(graph, name: name, layers, tensors)
+            try PackedFile.readNetwork(graph, name: name, layers, tensors, limits)
         }
     }
 
@@ -118,15 +123,15 @@ extension PackedFile {
     }
 
     private static func readNetwork(
-        _ text: String, name: String, _ layers: [Layer], _ tensors: SafetensorsReader
+        _ text: String, name: String, _ layers: [Layer], _ tensors: SafetensorsReader, _ limits: ReadingLimits
     ) throws(PackedFileError) -> Network {
         let entry = try decodeJSON(GraphEntry.self, text, nil)
+        try limits.checkNodes(entry.nodes.count)
         let definition = try entry.definition(name: name) { (tensor) throws(PackedFileError) in try tensors.constant(tensor) }
-        do {
-            return try Network(definition: definition, layers: layers)
-        } catch {
-            throw PackedFileError(error)
-        }
+        let network: Network
+        do { network = try Network(definition: definition, layers: layers) } catch { throw PackedFileError(error) }
+        try limits.checkValues(network)
+        return network
     }
 }
 

@@ -9,6 +9,8 @@ public struct PackedFileError: Error, Equatable, CustomStringConvertible, Sendab
         case badFormat
         /// Well-formed, but beyond this version: a newer major version, an operator.
         case unsupported
+        /// More than `ReadingLimits` allow.
+        case limitExceeded
         /// The progress callback asked to stop.
         case cancelled
         case outOfMemory
@@ -24,6 +26,7 @@ public struct PackedFileError: Error, Equatable, CustomStringConvertible, Sendab
     }
 
     static func badFormat(_ description: String) -> PackedFileError { PackedFileError(.badFormat, description) }
+    static func limit(_ description: String) -> PackedFileError { PackedFileError(.limitExceeded, description) }
 }
 
 /// `Headroom.requireMemory` in this module's words.

@@ -6,6 +6,8 @@ public struct RuntimeError: Error, Equatable, CustomStringConvertible, Sendable 
     public enum Kind: Sendable {
         case invalidArgument
         case unsupported
+        /// More than `SessionLimits` allow.
+        case limitExceeded
         case outOfMemory
         /// The process was forked after a run with several threads.
         case forked

@@ -7,6 +7,7 @@ public final class Session {
     public let prepared: PreparedNetwork
     public let maximumBatch: Int
     public let threads: Int
+    public let limits: SessionLimits
     /// Names of the values that a run returns.
     public let outputNames: [String]
 
@@ -22,10 +23,13 @@ public final class Session {
     /// - Parameters:
     ///   - threads: 0 means what OpenMP would use on this thread.
     ///   - outputs: any values of the network, instead of its outputs.
-    public init(_ prepared: PreparedNetwork, maximumBatch: Int, threads: Int = 0, outputs: [String]? = nil) throws {
+    public init(
+        _ prepared: PreparedNetwork, maximumBatch: Int, threads: Int = 0, outputs: [String]? = nil, limits: SessionLimits = .none
+    ) throws {
         try requireSupportedMachine()
         self.prepared = prepared
         self.maximumBatch = maximumBatch
+        self.limits = limits
         self.threads = try resolvedThreads(threads)
         outputNames = outputs ?? prepared.network.outputs.map(\.name)
         guard (1...65_536).contains(maximumBatch) else {
@@ -39,7 +43,7 @@ public final class Session {
         }
         let interface = ProgramInterface(
             batch: batch, inputs: prepared.network.inputs.map { _ in .dense }, outputs: outputNames.map { _ in .dense })
-        let execution = try Session.compile(prepared, interface, outputNames, self.threads)
+        let execution = try Session.compile(prepared, interface, outputNames, self.threads, limits)
         executions = [(interface, execution)]
         largest = execution.program
         arena = try AlignedBuffer(byteCount: execution.program.arenaByteCount)
@@ -51,11 +55,13 @@ public final class Session {
     }
 
     private static func compile(
-        _ prepared: PreparedNetwork, _ interface: ProgramInterface, _ outputs: [String], _ threads: Int
+        _ prepared: PreparedNetwork, _ interface: ProgramInterface, _ outputs: [String], _ threads: Int,
+        _ limits: SessionLimits
     ) throws -> Execution {
         try requireMemory()
         return try Threads.with(threads) {
             let program = try NetworkCompiler.compile(prepared, interface, outputs: outputs, threads: threads)
+            try limits.check(program, batch: interface.batch)
             return try placing("network `\(prepared.network.name)`") { try Execution(program) }
         }
     }
@@ -101,7 +107,7 @@ public final class Session {
             throw RuntimeError(.invalidArgument, "batch: 1 to \(maximumBatch) expected, found \(batch)")
         }
         let interface = ProgramInterface(batch: batch, inputs: inputs.map(\.layout), outputs: outputs.map(\.layout))
-        let execution = try Session.compile(prepared, interface, outputNames, threads)
+        let execution = try Session.compile(prepared, interface, outputNames, threads, limits)
         if execution.program.arenaByteCount > arena.byteCount {
             arena = try AlignedBuffer(byteCount: execution.program.arenaByteCount)
         }

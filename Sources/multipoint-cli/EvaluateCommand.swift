@@ -1,5 +1,6 @@
 import ArgumentParser
 import MultipointGraph
+import NumPyArrays
 
 struct EvaluateCommand: ParsableCommand {
     static let configuration = CommandConfiguration(

@@ -126,6 +126,21 @@ unsigned packed_file_crc32(byte_string file) {
     return ~remainder;
 }
 
+byte_string file_content(const char *path) {
+    byte_string content = {NULL, 0};
+    FILE *file = fopen(path, "rb");
+    if (file == NULL || fseek(file, 0, SEEK_END) != 0) {
+        perror(path);
+        exit(2);
+    }
+    content.count = (size_t)ftell(file);
+    content.bytes = malloc(content.count);
+    rewind(file);
+    if (content.bytes == NULL || fread(content.bytes, 1, content.count, file) != content.count) exit(2);
+    fclose(file);
+    return content;
+}
+
 void byte_string_free(byte_string string) { free(string.bytes); }
 
 /* In the file's order; the offsets of some are used by tests. */

@@ -32,6 +32,9 @@ byte_string packed_file_with_data(byte_string file, size_t offset, const void *b
 /* The CRC-32 of the file's data section, computed bit by bit. */
 unsigned packed_file_crc32(byte_string file);
 
+/* What is in a file. Ends the program if it cannot be read. */
+byte_string file_content(const char *path);
+
 void byte_string_free(byte_string string);
 
 /* Two layers with hand-worked numbers.

@@ -107,7 +107,7 @@ static void check_runs(multipoint_session *session, const int64_t *batches, int 
 }
 
 static void test_runs(multipoint_model *model, int32_t threads) {
-    multipoint_session_options options = {sizeof options, 4, threads};
+    multipoint_session_options options = {.struct_size = sizeof options, .maximum_batch = 4, .threads = threads};
     multipoint_session *session = NULL;
     if (!CHECK_OK(multipoint_session_create(model, &options, &session))) return;
     const int64_t batches[] = {4, 1, 3, 2};

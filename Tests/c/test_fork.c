@@ -12,7 +12,7 @@
 static multipoint_model *model;
 
 static multipoint_session *made_session(int32_t threads) {
-    multipoint_session_options options = {sizeof options, 1, threads};
+    multipoint_session_options options = {.struct_size = sizeof options, .maximum_batch = 1, .threads = threads};
     multipoint_session *session = NULL;
     return multipoint_session_create(model, &options, &session) == MULTIPOINT_OK ? session : NULL;
 }

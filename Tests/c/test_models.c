@@ -111,7 +111,8 @@ static void log_message(void *user_data, multipoint_log_level level, const char 
 
 static void test_callbacks(byte_string file) {
     calls seen = {0, 0, 1, 0, 0};
-    multipoint_model_options options = {sizeof options, progress, log_message, &seen};
+    multipoint_model_options options = {
+        .struct_size = sizeof options, .progress = progress, .log = log_message, .user_data = &seen};
     multipoint_model *model = NULL;
     CHECK_OK(multipoint_model_open_memory(file.bytes, file.count, &options, &model));
     CHECK(seen.count > 0 && seen.is_in_order && seen.last == 1);

@@ -7,7 +7,7 @@
 static multipoint_model *model;
 
 static multipoint_session *made_session(int64_t maximum_batch, int32_t threads) {
-    multipoint_session_options options = {sizeof options, maximum_batch, threads};
+    multipoint_session_options options = {.struct_size = sizeof options, .maximum_batch = maximum_batch, .threads = threads};
     multipoint_session *session = NULL;
     CHECK_OK(multipoint_session_create(model, &options, &session));
     return session;
@@ -158,13 +158,14 @@ static void test_refused_options(void) {
         {-1, 0, "batch"}, {INT64_MIN, 0, "batch"}, {1, -1, "threads"}, {1, INT32_MIN, "threads"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        multipoint_session_options options = {sizeof options, cases[i].maximum_batch, cases[i].threads};
+        multipoint_session_options options = {
+            .struct_size = sizeof options, .maximum_batch = cases[i].maximum_batch, .threads = cases[i].threads};
         multipoint_session *session = NULL;
         CHECK_FAILS(multipoint_session_create(model, &options, &session), MULTIPOINT_INVALID_ARGUMENT, cases[i].words);
         CHECK(session == NULL);
     }
     /* More than any machine holds. */
-    multipoint_session_options options = {sizeof options, INT64_MAX, 1};
+    multipoint_session_options options = {.struct_size = sizeof options, .maximum_batch = INT64_MAX, .threads = 1};
     multipoint_session *session = NULL;
     CHECK(multipoint_session_create(model, &options, &session) != MULTIPOINT_OK);
     CHECK(session == NULL && multipoint_last_error()[0] != '\0');

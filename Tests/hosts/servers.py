@@ -88,6 +88,9 @@ class Server:
         pages = int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1])
         return pages * os.sysconf("SC_PAGE_SIZE")
 
+    def thread_count(self) -> int:
+        return len(os.listdir(f"/proc/{self.process.pid}/task"))
+
     def is_alive(self) -> bool:
         return self.process.poll() is None
 

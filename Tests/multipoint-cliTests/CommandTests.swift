@@ -1,6 +1,7 @@
 import Foundation
 import MultipointFormat
 import MultipointGraph
+import NumPyArrays
 import XCTest
 
 @testable import multipoint_cli

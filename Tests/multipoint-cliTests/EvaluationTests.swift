@@ -1,4 +1,5 @@
 import MultipointGraph
+import NumPyArrays
 import XCTest
 
 @testable import multipoint_cli
@@ -46,6 +47,9 @@ final class EvaluationTests: XCTestCase {
         XCTAssertEqual(equal.equalsFirst, true)
         XCTAssertNil(equal.signalToNoise)
         XCTAssertNil(try result([[.nan, 2]], [0], reference: [[1, 2]]).signalToNoise)
+        // Ties go to the first on both sides; two networks that answer nothing do not agree.
+        let special = try result([[1, 1], [.nan, 2], [.nan, .nan]], [0, 0, 0], reference: [[2, 2], [.nan, 1], [.nan, .nan]])
+        XCTAssertEqual(special.agreement ?? 0, 2.0 / 3, accuracy: 1e-12)
     }
 
     func testJSON() throws {

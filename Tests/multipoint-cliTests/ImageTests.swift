@@ -1,4 +1,5 @@
 import MultipointGraph
+import NumPyArrays
 import XCTest
 
 @testable import multipoint_cli

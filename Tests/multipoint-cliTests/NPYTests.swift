@@ -1,3 +1,4 @@
+import NumPyArrays
 import XCTest
 
 @testable import multipoint_cli

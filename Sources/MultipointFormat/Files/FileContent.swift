@@ -10,7 +10,8 @@ package final class FileContent {
     ///   - check: sees the first nine bytes before the rest is read, and the file's size, to refuse other files early.
     ///   - progress: from 0 to 1.
     package init(
-        path: String, check: (UnsafeRawBufferPointer, Int) throws(PackedFileError) -> Void = { _, _ in },
+        path: String, limits: ReadingLimits = ReadingLimits(fileByteCount: .max),
+        check: (UnsafeRawBufferPointer, Int) throws(PackedFileError) -> Void = { _, _ in },
         progress: PackedFile.Progress = { _ in true }
     ) throws(PackedFileError) {
         guard !path.utf8.contains(0) else { throw PackedFileError(.io, "a path with a zero byte") }
@@ -20,6 +21,7 @@ package final class FileContent {
         defer { close(descriptor) }
         let before = try FileContent.status(of: descriptor)
         let size = Int(before.st_size)
+        try limits.checkFile(size)
         // Unlike Swift's allocator this one may fail.
         guard let rounded = FileContent.roundedUp(size), let memory = aligned_alloc(64, rounded) else {
             throw PackedFileError(.outOfMemory, "cannot be read: no memory for its \(size) bytes")

@@ -26,7 +26,8 @@ extension NetworkCompiler {
         )
         try builder.append(
             matrixProduct(a, b, destination: to), name: node.name, operation: operationName(node),
-            [(.source, a, left.buffer), (.weights, b, right.buffer), (.destination, to, result.buffer)])
+            [(.source, a, left.buffer), (.weights, b, right.buffer), (.destination, to, result.buffer)],
+            products: elementCount(of: shapes.result + [k]) ?? .max)
         values[node.output] = result
     }
 

@@ -58,7 +58,7 @@ extension NetworkCompiler {
         }
         let primitive = try pool(.averageExcludingPadding, window, input, result, attributes)
         guard !primitive.isReference else { return false }
-        try append(primitive, node, input, result)
+        try append(primitive, node, window, input, result)
         values[node.output] = result
         return true
     }
@@ -76,7 +76,7 @@ extension NetworkCompiler {
     ) throws {
         values[node.output] = result
         let primitive = try pool(algorithm, window, input, result)
-        guard primitive.isReference else { return try append(primitive, node, input, result) }
+        guard primitive.isReference else { return try append(primitive, node, window, input, result) }
         builder.append(
             PoolStep(
                 name: node.name, operation: operationName(node), algorithm: algorithm, window: window, source: input,
@@ -91,10 +91,13 @@ extension NetworkCompiler {
             algorithm, source: input.descriptor(), destination: result.descriptor(), window: window, attributes)
     }
 
-    private func append(_ pooling: Primitive, _ node: Node, _ input: StoredValue, _ result: StoredValue) throws {
+    private func append(
+        _ pooling: Primitive, _ node: Node, _ window: Window, _ input: StoredValue, _ result: StoredValue
+    ) throws {
         try builder.append(
             pooling, name: node.name, operation: operationName(node),
-            [(.source, input.descriptor(), input.buffer), (.destination, result.descriptor(), result.buffer)])
+            [(.source, input.descriptor(), input.buffer), (.destination, result.descriptor(), result.buffer)],
+            visits: window.visits(of: result.shape))
     }
 }
 

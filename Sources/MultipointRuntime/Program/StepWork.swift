@@ -15,6 +15,9 @@ public enum StepKind: Sendable {
 extension Step {
     var kind: StepKind { .operation }
     var operations: Int { 0 }
+    var visits: Int { 0 }
+    /// What a multiplication and addition of its product counts as in `Program.work`.
+    var productWork: Int { 1 }
 }
 
 extension PrimitiveStep {
@@ -25,8 +28,17 @@ extension PrimitiveStep {
 
     /// Twice the products: as many as weights for every output position.
     var operations: Int {
+        if let products { return products.multipliedSaturated(by: 2) }
         guard let weights = operand(.weights)?.dimensions, let result = operand(.destination)?.dimensions, result.count > 2 else { return 0 }
-        return 2 * weights.reduce(1, *) * result[0] * result[2...].reduce(1, *)
+        return (weights + [result[0]] + result[2...]).reduce(2) { $0.multipliedSaturated(by: $1) }
+    }
+
+    /// By how much slower such kernels are than an int8 convolution's: measured, and rounded up.
+    var productWork: Int {
+        if primitive.isReference { return 1024 }
+        guard let weights = operand(.weights), let result = operand(.destination) else { return 1 }
+        if weights.dimensions.count > result.dimensions.count { return 16 }
+        return weights.type == .float32 ? 8 : 1
     }
 
     private func operand(_ argument: Argument) -> MemoryDescriptor? { operands.first { $0.argument == argument }?.descriptor }
@@ -38,6 +50,16 @@ extension QuantizeStep { var kind: StepKind { .conversion } }
 extension CopyBytesStep { var kind: StepKind { .conversion } }
 
 extension Program {
+    /// About how much one run does, in multiply-adds of an int8 convolution; `multipoint_session_options` says what counts as how much.
+    /// The caller's tensors do not count: their memory is there.
+    var work: Int {
+        steps.reduce(0) { sum, step in
+            let touched = byteCount(of: step, externals: []).addingSaturated(step.visits)
+            return sum.addingSaturated((step.operations / 2).multipliedSaturated(by: step.productWork))
+                .addingSaturated(touched.multipliedSaturated(by: 64))
+        }
+    }
+
     /// Bytes of what does not change from run to run, counted once where several steps read it.
     var constantByteCount: Int {
         var buffers: [ObjectIdentifier: Int] = [:]

@@ -28,6 +28,10 @@ struct AxisStep: Step {
     let threads: Int
 
     var buffers: [BufferID] { [source, destination] }
+    var visits: Int {
+        guard case .normalizeResponse(let size, _, _, _) = computation else { return 0 }
+        return elementCount(of: [outer, count, min(size, count)]) ?? .max
+    }
     func bound() throws -> any BoundStep { BoundAxis(self) }
 }
 

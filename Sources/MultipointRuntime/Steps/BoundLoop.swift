@@ -11,11 +11,11 @@ class BoundLoop: BoundStep {
     /// - Parameters:
     ///   - pieces: that can be worked on apart.
     ///   - work: about how many elements are touched in all.
-    init(_ buffers: [BufferID], pieces: Int, work: Int, threads: Int) {
+    ///   - leastWork: from which on the other threads are worth waking.
+    init(_ buffers: [BufferID], pieces: Int, work: Int, leastWork: Int = 32_768, threads: Int) {
         self.buffers = buffers
         self.pieces = pieces
-        // Small tensors are not worth waking the other threads.
-        self.threads = work >= 32_768 ? min(threads, pieces) : 1
+        self.threads = work >= leastWork ? min(threads, pieces) : 1
         addresses = .allocate(capacity: max(1, buffers.count))
         addresses.initialize(repeating: nil, count: max(1, buffers.count))
     }

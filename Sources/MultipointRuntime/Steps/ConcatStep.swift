@@ -16,50 +16,25 @@ struct ConcatStep: Step {
     func bound() throws -> any BoundStep { BoundConcat(self) }
 }
 
-private final class BoundConcat: BoundStep {
-    private let step: ConcatStep
-    private let sources: UnsafeMutablePointer<UnsafeMutableRawPointer?>
-    private let byteCounts: UnsafeMutablePointer<Int>
+private final class BoundConcat: BoundLoop {
+    private let byteCounts: CArray<Int>
     private let count: Int
     private let total: Int
-    private var destination: UnsafeMutableRawPointer?
 
     init(_ step: ConcatStep) {
-        self.step = step
+        byteCounts = CArray(step.sources.map(\.byteCount))
         count = step.sources.count
         total = step.sources.reduce(0) { $0 + $1.byteCount }
-        sources = .allocate(capacity: max(1, count))
-        sources.initialize(repeating: nil, count: max(1, count))
-        byteCounts = .allocate(capacity: max(1, count))
-        for (index, source) in step.sources.enumerated() { (byteCounts + index).initialize(to: source.byteCount) }
+        super.init(step.buffers, pieces: step.outer, work: step.outer * total, leastWork: 65_536, threads: step.threads)
     }
 
-    deinit {
-        sources.deallocate()
-        byteCounts.deallocate()
-    }
-
-    func move(to addresses: UnsafePointer<UnsafeMutableRawPointer?>) throws(DNNLError) {
-        for (index, source) in step.sources.enumerated() { sources[index] = addresses[source.buffer.index] }
-        destination = addresses[step.destination.index]
-    }
-
-    func run(_ stream: Stream) throws(DNNLError) {
-        // Small tensors are not worth waking the other threads.
-        let threads = step.outer * total >= 65_536 ? step.threads : 1
-        Threads.parallel(threads, Unmanaged.passUnretained(self).toOpaque()) { context in
-            guard let context else { return }
-            Unmanaged<BoundConcat>.fromOpaque(context)._withUnsafeGuaranteedRef { $0.runPart() }
-        }
-    }
-
-    private func runPart() {
-        guard let destination else { return }
-        let share = Threads.share(of: step.outer)
+    override func run(_ share: Range<Int>) {
+        // Behind the sources.
+        guard let destination = addresses[count] else { return }
         var offset = 0
         for index in 0..<count {
-            let size = byteCounts[index]
-            if let source = sources[index] { copy(source, destination + offset, size, share) }
+            let size = byteCounts.base[index]
+            if let source = addresses[index] { copy(source, destination + offset, size, share) }
             offset += size
         }
     }

@@ -28,39 +28,16 @@ struct LookUpStep: Step {
     }
 }
 
-private final class BoundLookUp: BoundStep {
-    private let step: LookUpStep
-    private let table: UnsafeMutablePointer<UInt8>
-    private var source: UnsafeMutableRawPointer?
-    private var destination: UnsafeMutableRawPointer?
+private final class BoundLookUp: BoundLoop {
+    private let table: CArray<UInt8>
 
     init(_ step: LookUpStep) {
-        self.step = step
-        table = .allocate(capacity: 256)
-        for value in 0..<256 { (table + value).initialize(to: step.table.indices.contains(value) ? step.table[value] : 0) }
+        table = CArray((0..<256).map { step.table.indices.contains($0) ? step.table[$0] : 0 })
+        super.init(step.buffers, pieces: step.count, work: step.count, leastWork: 65_536, threads: step.threads)
     }
 
-    deinit { table.deallocate() }
-
-    func move(to addresses: UnsafePointer<UnsafeMutableRawPointer?>) throws(DNNLError) {
-        source = addresses[step.source.index]
-        destination = addresses[step.destination.index]
-    }
-
-    func run(_ stream: Stream) throws(DNNLError) {
-        // Small tensors are not worth waking the other threads.
-        let threads = step.count >= 65_536 ? step.threads : 1
-        Threads.parallel(threads, Unmanaged.passUnretained(self).toOpaque()) { context in
-            guard let context else { return }
-            Unmanaged<BoundLookUp>.fromOpaque(context)._withUnsafeGuaranteedRef { $0.runPart() }
-        }
-    }
-
-    private func runPart() {
-        guard let source, let destination else { return }
-        let share = Threads.share(of: step.count)
-        elementwise_look_up(
-            table, (source + share.lowerBound).assumingMemoryBound(to: UInt8.self),
-            (destination + share.lowerBound).assumingMemoryBound(to: UInt8.self), share.count)
+    override func run(_ share: Range<Int>) {
+        guard let source = bytes(0), let destination = bytes(1) else { return }
+        elementwise_look_up(table.base, source + share.lowerBound, destination + share.lowerBound, share.count)
     }
 }

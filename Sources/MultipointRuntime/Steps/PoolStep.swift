@@ -14,6 +14,7 @@ struct PoolStep: Step {
     let threads: Int
 
     var buffers: [BufferID] { [source.buffer, destination.buffer] }
+    var visits: Int { window.visits(of: destination.shape) }
     func bound() throws -> any BoundStep { BoundPool(self) }
 }
 
@@ -33,14 +34,16 @@ private final class BoundPool: BoundLoop {
             kernel: (window.kernel[0], window.kernel[1]), strides: (window.strides[0], window.strides[1]),
             dilations: (window.dilations[0], window.dilations[1]), pads: (window.pads[0], window.pads[1]),
             is_bytes: step.source.type == .uint8 ? 1 : 0)
-        let positions = to[0] * to[2] * to[3]
-        // A window may be far larger than the image: then there are more than enough to share.
-        let work = elementCount(of: [positions, from[1], window.kernel[0], window.kernel[1]]) ?? .max
-        super.init(step.buffers, pieces: positions, work: work, threads: step.threads)
+        super.init(step.buffers, pieces: to[0] * to[2] * to[3], work: step.visits, threads: step.threads)
     }
 
     override func run(_ share: Range<Int>) {
         guard let source = addresses[0], let destination = addresses[1] else { return }
         withUnsafePointer(to: pool) { elementwise_pool($0, source, destination, share.lowerBound, share.upperBound) }
     }
+}
+
+extension Window {
+    /// Elements under all windows of a result. A window may be far larger than the image.
+    func visits(of result: [Int]) -> Int { elementCount(of: result + kernel) ?? .max }
 }

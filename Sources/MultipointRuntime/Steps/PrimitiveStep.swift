@@ -12,12 +12,17 @@ final class PrimitiveStep: Step {
     let operation: String
     let primitive: Primitive
     let operands: [Operand]
+    /// Multiplications and additions of a product of two matrices; nil for everything else.
+    let products: Int?
+    let visits: Int
 
-    init(name: String, operation: String, primitive: Primitive, operands: [Operand]) {
+    init(name: String, operation: String, primitive: Primitive, operands: [Operand], products: Int?, visits: Int) {
         self.name = name
         self.operation = operation
         self.primitive = primitive
         self.operands = operands
+        self.products = products
+        self.visits = visits
     }
 
     var implementation: String { primitive.implementation }
@@ -47,7 +52,8 @@ private final class BoundPrimitive: BoundStep {
 extension ProgramBuilder {
     /// Appends a primitive, with a scratchpad in the arena if it wants one.
     func append(
-        _ primitive: Primitive, name: String, operation: String, _ operands: [(Argument, MemoryDescriptor, BufferID)]
+        _ primitive: Primitive, name: String, operation: String, _ operands: [(Argument, MemoryDescriptor, BufferID)],
+        products: Int? = nil, visits: Int = 0
     ) throws(DNNLError) {
         var all = operands.map { PrimitiveStep.Operand(argument: $0.0, descriptor: $0.1, buffer: $0.2) }
         if let scratchpad = try primitive.scratchpad() {
@@ -55,6 +61,6 @@ extension ProgramBuilder {
                 .init(
                     argument: .scratchpad, descriptor: scratchpad, buffer: buffer(.arena(byteCount: scratchpad.byteCount))))
         }
-        append(PrimitiveStep(name: name, operation: operation, primitive: primitive, operands: all))
+        append(PrimitiveStep(name: name, operation: operation, primitive: primitive, operands: all, products: products, visits: visits))
     }
 }

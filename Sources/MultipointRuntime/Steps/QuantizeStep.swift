@@ -22,40 +22,25 @@ struct QuantizeStep: Step {
     func bound() throws -> any BoundStep { BoundQuantize(self) }
 }
 
-private final class BoundQuantize: BoundStep {
+private final class BoundQuantize: BoundLoop {
     private let step: QuantizeStep
     private let quantizer: multipoint_quantizer
-    private var source: UnsafeMutableRawPointer?
-    private var destination: UnsafeMutableRawPointer?
 
     init(_ step: QuantizeStep) {
         self.step = step
         quantizer = multipoint_quantizer(step.quantization)
-    }
-
-    func move(to addresses: UnsafePointer<UnsafeMutableRawPointer?>) throws(DNNLError) {
-        source = addresses[step.source.index]
-        destination = addresses[step.destination.index]
-    }
-
-    func run(_ stream: Stream) throws(DNNLError) {
-        // Small tensors are not worth waking the other threads.
-        let threads = step.outer * step.rows * step.columns >= 65_536 ? step.threads : 1
-        Threads.parallel(threads, Unmanaged.passUnretained(self).toOpaque()) { context in
-            guard let context else { return }
-            Unmanaged<BoundQuantize>.fromOpaque(context)._withUnsafeGuaranteedRef { $0.runPart() }
-        }
+        super.init(
+            step.buffers, pieces: step.columns, work: step.outer * step.rows * step.columns, leastWork: 65_536, threads: step.threads)
     }
 
     /// A thread's share of the columns of every outer index.
-    private func runPart() {
-        guard let source, let destination else { return }
-        let share = Threads.share(of: step.columns)
+    override func run(_ share: Range<Int>) {
+        guard let source = addresses[0], let destination = bytes(1) else { return }
         let size = step.rows * step.columns
         for outer in 0..<step.outer {
-            let to = (destination + outer * size).assumingMemoryBound(to: UInt8.self)
             elementwise_quantize_planes(
-                source + outer * size * 4, step.columns, to, step.rows, share.lowerBound, share.upperBound, quantizer)
+                source + outer * size * 4, step.columns, destination + outer * size, step.rows, share.lowerBound, share.upperBound,
+                quantizer)
         }
     }
 }

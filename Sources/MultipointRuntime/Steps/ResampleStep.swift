@@ -15,6 +15,7 @@ struct ResampleStep: Step {
     let threads: Int
 
     var buffers: [BufferID] { [source.buffer, destination.buffer] }
+    var visits: Int { elementCount(of: [outer, taps.destinationCount, inner, taps.count]) ?? .max }
     func bound() throws -> any BoundStep { BoundResample(self) }
 }
 

@@ -26,38 +26,32 @@ struct SumRowsStep: Step {
     let threads: Int
 
     var buffers: [BufferID] { terms.map(\.buffer) + (residual.map { [$0.buffer] } ?? []) + [destination] }
-    func bound() throws -> any BoundStep { try BoundSumRows(self) }
+    func bound() throws -> any BoundStep { BoundSumRows(self) }
 }
 
-private final class BoundSumRows: BoundStep {
+private final class BoundSumRows: BoundLoop {
     private let step: SumRowsStep
-    private let bias: UnsafeMutablePointer<Float>
-    private let extras: UnsafeMutablePointer<multipoint_extra_rows>
-    private let groupStarts: UnsafeMutablePointer<UInt32>
+    private let bias: CArray<Float>
+    private let extras: CArray<multipoint_extra_rows>
+    private let groupStarts: CArray<UInt32>
     /// Of the terms after the first.
-    private let strides: UnsafeMutablePointer<Int>
-    private let terms: UnsafeMutablePointer<UnsafePointer<Float>?>
+    private let strides: CArray<Int>
+    private let terms: CArray<UnsafePointer<Float>?>
     private var sum = multipoint_row_sum()
     private let function: CArray<multipoint_unary>
     private let vectors = elementwise_widest_vectors()
 
-    init(_ step: SumRowsStep) throws {
+    init(_ step: SumRowsStep) {
         self.step = step
         function = CArray(step.activation.map { [$0.unary] } ?? [])
-        bias = .allocate(capacity: max(1, step.channels))
-        for channel in 0..<step.channels { (bias + channel).initialize(to: step.bias?[channel] ?? 0) }
+        bias = CArray(step.bias ?? [Float](repeating: 0, count: step.channels))
         let groups = ExtraRowGroups(channels: step.channels, extraChannels: step.extraChannels)
-        extras = .allocate(capacity: max(1, groups.extras.count))
-        for (index, extra) in groups.extras.enumerated() { (extras + index).initialize(to: extra) }
-        groupStarts = .allocate(capacity: groups.starts.count)
-        for (index, start) in groups.starts.enumerated() { (groupStarts + index).initialize(to: start) }
-        let further = step.terms.dropFirst()
-        strides = .allocate(capacity: max(1, further.count))
-        terms = .allocate(capacity: max(1, further.count))
-        for (index, term) in further.enumerated() {
-            (strides + index).initialize(to: term.rowStride)
-            (terms + index).initialize(to: nil)
-        }
+        extras = CArray(groups.extras)
+        groupStarts = CArray(groups.starts)
+        strides = CArray(step.terms.dropFirst().map(\.rowStride))
+        terms = CArray(step.terms.dropFirst().map { _ in nil })
+        super.init(
+            step.buffers, pieces: step.positions, work: step.positions * step.channels, leastWork: 16_384, threads: step.threads)
         describe()
     }
 
@@ -65,12 +59,12 @@ private final class BoundSumRows: BoundStep {
     private func describe() {
         sum.channels = step.channels
         sum.row_stride = step.terms.first?.rowStride ?? 0
-        sum.extras = UnsafePointer(extras)
-        sum.group_starts = UnsafePointer(groupStarts)
-        sum.terms = UnsafePointer(terms)
-        sum.term_strides = UnsafePointer(strides)
+        sum.extras = UnsafePointer(extras.base)
+        sum.group_starts = UnsafePointer(groupStarts.base)
+        sum.terms = UnsafePointer(terms.base)
+        sum.term_strides = UnsafePointer(strides.base)
         sum.term_count = max(0, step.terms.count - 1)
-        sum.bias = UnsafePointer(bias)
+        sum.bias = UnsafePointer(bias.base)
         if let residual = step.residual {
             sum.addend_type = residual.quantization == nil ? MULTIPOINT_ADDEND_F32 : MULTIPOINT_ADDEND_U8
             sum.addend_scale = residual.quantization?.scale ?? 1
@@ -82,34 +76,19 @@ private final class BoundSumRows: BoundStep {
         if let quantization = step.quantization { sum.quantizer = multipoint_quantizer(quantization) }
     }
 
-    deinit {
-        bias.deallocate()
-        extras.deallocate()
-        groupStarts.deallocate()
-        strides.deallocate()
-        terms.deallocate()
-    }
-
-    func move(to addresses: UnsafePointer<UnsafeMutableRawPointer?>) throws(DNNLError) {
-        for (index, term) in step.terms.enumerated() {
-            let rows = addresses[term.buffer.index].map { UnsafePointer($0.assumingMemoryBound(to: Float.self)) }
-            if index == 0 { sum.rows = rows } else { terms[index - 1] = rows }
+    override func move(to all: UnsafePointer<UnsafeMutableRawPointer?>) throws(DNNLError) {
+        try super.move(to: all)
+        for index in step.terms.indices {
+            let rows = floats(index).map { UnsafePointer($0) }
+            if index == 0 { sum.rows = rows } else { terms.base[index - 1] = rows }
         }
-        if let residual = step.residual { sum.addend = UnsafeRawPointer(addresses[residual.buffer.index]) }
-        sum.destination = addresses[step.destination.index]
+        // Behind the terms the residual, if there is one, and the destination.
+        let last = step.terms.count + (step.residual == nil ? 0 : 1)
+        if step.residual != nil { sum.addend = UnsafeRawPointer(addresses[last - 1]) }
+        sum.destination = addresses[last]
     }
 
-    func run(_ stream: Stream) throws(DNNLError) {
-        // Small outputs are not worth waking the other threads.
-        let threads = step.positions * step.channels >= 16_384 ? step.threads : 1
-        Threads.parallel(threads, Unmanaged.passUnretained(self).toOpaque()) { context in
-            guard let context else { return }
-            Unmanaged<BoundSumRows>.fromOpaque(context)._withUnsafeGuaranteedRef { $0.runPart() }
-        }
-    }
-
-    private func runPart() {
-        let share = Threads.share(of: step.positions)
+    override func run(_ share: Range<Int>) {
         withUnsafePointer(to: sum) { elementwise_sum_rows($0, share.lowerBound, share.upperBound, vectors) }
     }
 }

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         InternalError,
         InvalidArgumentError,
         LibraryNotFoundError,
+        LimitExceededError,
         MultipointError,
         NotFoundError,
         OutOfMemoryError,
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
         UnsupportedMachineError,
     )
     from .layer import Layer, LayerInfo, Quantization, Rows
-    from .model import Model, ValueInfo
+    from .model import Model, ModelLimits, ValueInfo
     from .packing import Packing, pack
     from .plan import Plan, PlanInfo
     from .quantization import quantize
@@ -54,7 +55,9 @@ __all__ = [
     "Layer",
     "LayerInfo",
     "LibraryNotFoundError",
+    "LimitExceededError",
     "Model",
+    "ModelLimits",
     "MultipointError",
     "NotFoundError",
     "OutOfMemoryError",
@@ -88,10 +91,11 @@ __all__ = [
 _HOMES = {
     "errors": (
         "BadFormatError CancelledError ClosedError CommandError FileError ForkedError InternalError InvalidArgumentError "
-        "LibraryNotFoundError MultipointError NotFoundError OutOfMemoryError UnsupportedError UnsupportedMachineError"
+        "LibraryNotFoundError LimitExceededError MultipointError NotFoundError OutOfMemoryError UnsupportedError "
+        "UnsupportedMachineError"
     ),
     "layer": "Layer LayerInfo Quantization Rows",
-    "model": "Model ValueInfo",
+    "model": "Model ModelLimits ValueInfo",
     "packing": "Packing pack",
     "plan": "Plan PlanInfo",
     "quantization": "quantize",

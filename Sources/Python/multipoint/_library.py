@@ -47,6 +47,11 @@ class ModelOptions(ctypes.Structure):
         ("progress", ProgressCallback),
         ("log", LogCallback),
         ("user_data", c_void_p),
+        ("maximum_file_bytes", c_uint64),
+        ("maximum_tensors", c_uint64),
+        ("maximum_nodes", c_uint64),
+        ("maximum_elements", c_uint64),
+        ("maximum_weight_bytes", c_uint64),
     ]
 
 
@@ -93,7 +98,13 @@ class LayerInfo(ctypes.Structure):
 
 
 class SessionOptions(ctypes.Structure):
-    _fields_ = [("struct_size", c_size_t), ("maximum_batch", c_int64), ("threads", c_int32)]
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("maximum_batch", c_int64),
+        ("threads", c_int32),
+        ("maximum_arena_bytes", c_uint64),
+        ("maximum_work", c_uint64),
+    ]
 
 
 class SessionInfo(ctypes.Structure):
@@ -297,6 +308,13 @@ Struct = TypeVar("Struct", bound=ctypes.Structure)
 def make(kind: type[Struct], **fields: Any) -> Struct:
     """A zeroed struct with its struct_size set, and these fields."""
     return kind(struct_size=ctypes.sizeof(kind), **fields)
+
+
+def limit(value: int, name: str) -> int:
+    """A limit of the options, which ctypes would take modulo 2**64."""
+    if not 0 <= value < 1 << 64:
+        raise ValueError(f"{name}: a number from 0 to 2**64 - 1 expected, found {value}")
+    return value
 
 
 def text(value: Optional[bytes]) -> str:

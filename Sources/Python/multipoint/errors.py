@@ -74,6 +74,12 @@ class InternalError(MultipointError):
     status = 10
 
 
+class LimitExceededError(MultipointError):
+    """The file or network asks for more than a limit allows; the message names the limit."""
+
+    status = 11
+
+
 class LibraryNotFoundError(MultipointError, ImportError):
     """The shared library libmultipoint.so could not be loaded; the message lists what was tried."""
 
@@ -102,6 +108,7 @@ _BY_STATUS: dict[int, type[MultipointError]] = {
         ForkedError,
         UnsupportedMachineError,
         InternalError,
+        LimitExceededError,
     )
 }
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import ctypes
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Optional, Union
 
 import numpy as np
 
 from . import _library
 from ._handle import Closeable, Handle
-from ._library import make, text
+from ._library import limit, make, text
 from ._tensors import DTYPES
 from .errors import CancelledError
 from .layer import Layer, LayerInfo, Quantization
@@ -41,12 +41,30 @@ class ValueInfo:
     quantization: Optional[Quantization]
 
 
-class _Callbacks:
+@dataclass(frozen=True)
+class ModelLimits:
+    """How much a packed file may ask for; for files of unknown origin. 0 means the default, 2**64 - 1 none."""
+
+    #: Bytes of the file. Default 8 GiB.
+    maximum_file_bytes: int = 0
+    #: Tensors in the file. Default 100,000.
+    maximum_tensors: int = 0
+    #: Nodes of the graph, and so the longest path through it. Default 50,000.
+    maximum_nodes: int = 0
+    #: Elements of one layer's weights, and of any value for a batch of 1. Default, and most: 2**31 - 1.
+    maximum_elements: int = 0
+    #: Bytes of all weights as they are executed. Default 64 MiB, and 64 for each byte of the layers' tensors in the file.
+    maximum_weight_bytes: int = 0
+
+
+class _OpenOptions:
     """The options of opening a model, around Python functions whose exceptions reach the caller."""
 
-    def __init__(self, progress: Optional[Progress], log: Optional[Log]) -> None:
+    def __init__(self, progress: Optional[Progress], log: Optional[Log], limits: Optional[ModelLimits]) -> None:
         self.error: Optional[BaseException] = None
         self.options = make(_library.ModelOptions)
+        for field in fields(limits) if limits is not None else ():
+            setattr(self.options, field.name, limit(getattr(limits, field.name), field.name))
         if progress is not None:
             self.options.progress = self._progress(progress)
         if log is not None:
@@ -96,7 +114,12 @@ class Model(Closeable):
     __slots__ = ()
 
     def __init__(
-        self, path: Union[str, bytes, os.PathLike[Any]], *, progress: Optional[Progress] = None, log: Optional[Log] = None
+        self,
+        path: Union[str, bytes, os.PathLike[Any]],
+        *,
+        progress: Optional[Progress] = None,
+        log: Optional[Log] = None,
+        limits: Optional[ModelLimits] = None,
     ) -> None:
         """Opens the packed file at `path`, reads it once and checks it completely.
 
@@ -104,17 +127,19 @@ class Model(Closeable):
             path: the `.multipoint` file.
             progress: called with the fraction done, 0 to 1; a true result cancels.
             log: called with "info" or "warning" and a message.
+            limits: how much the file may ask for; None for the defaults.
 
         Raises:
             FileError: the file cannot be read.
             BadFormatError: it is damaged or contradicts itself.
             UnsupportedError: it needs what this version lacks.
+            LimitExceededError: it asks for more than `limits` allow.
             CancelledError: `progress` asked to stop.
         """
         encoded = os.fsencode(path)
         if b"\0" in encoded:
             raise ValueError("path: embedded null byte")
-        self._handle = _Callbacks(progress, log).open("multipoint_model_open", encoded)
+        self._handle = _OpenOptions(progress, log, limits).open("multipoint_model_open", encoded)
 
     @classmethod
     def from_bytes(
@@ -123,11 +148,12 @@ class Model(Closeable):
         *,
         progress: Optional[Progress] = None,
         log: Optional[Log] = None,
+        limits: Optional[ModelLimits] = None,
     ) -> Model:
         """The same from a file's content in memory: any contiguous buffer, which is not needed after the call."""
         view = np.frombuffer(content, np.uint8)
         model = cls.__new__(cls)
-        model._handle = _Callbacks(progress, log).open(
+        model._handle = _OpenOptions(progress, log, limits).open(
             "multipoint_model_open_memory", view.__array_interface__["data"][0], view.size
         )
         return model
@@ -176,11 +202,13 @@ class Model(Closeable):
             Handle("multipoint_layer_from_model", "multipoint_layer_destroy", handle.pointer, _encoded_name(name))
         )
 
-    def session(self, maximum_batch: int = 1, threads: int = 0) -> Session:
+    def session(
+        self, maximum_batch: int = 1, threads: int = 0, *, maximum_arena_bytes: int = 0, maximum_work: int = 0
+    ) -> Session:
         """Compiles the network; see `Session`."""
         from .session import Session
 
-        return Session(self, maximum_batch=maximum_batch, threads=threads)
+        return Session(self, maximum_batch, threads, maximum_arena_bytes=maximum_arena_bytes, maximum_work=maximum_work)
 
     def _values(self, kind: str) -> tuple[ValueInfo, ...]:
         handle = self._open_handle()

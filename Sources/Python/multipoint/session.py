@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from . import _library
 from ._handle import Closeable, Handle
-from ._library import make, text
+from ._library import limit, make, text
 from ._tensors import AnyArray, TensorView, destination_array, empty, is_array, source_array, tensor_list
 from .model import Model, ValueInfo
 
@@ -93,19 +93,32 @@ class Session(Closeable):
 
     __slots__ = ("_inputs", "_outputs", "_turn")
 
-    def __init__(self, model: Model, maximum_batch: int = 1, threads: int = 0) -> None:
+    def __init__(
+        self, model: Model, maximum_batch: int = 1, threads: int = 0, *, maximum_arena_bytes: int = 0, maximum_work: int = 0
+    ) -> None:
         """Compiles the network.
 
         Args:
             model: a model with a graph.
             maximum_batch: the largest batch that will be run.
             threads: threads for one run; 0 means what OpenMP would use (OMP_NUM_THREADS, else every core).
+            maximum_arena_bytes: limit of the session's arena. 0 means 512 MiB, and 65,536 for each byte of the layers' tensors
+                in the file; 2**64 - 1 means none.
+            maximum_work: limit of one run's work, in multiply-adds of an int8 convolution; multipoint.h says what else counts
+                as how many. 0 means 2**39, and 2**28 for each byte of the layers' tensors in the file.
 
         Raises:
             UnsupportedError: the model has weights only.
             InvalidArgumentError: a batch above 1 where the network fixes its own, or a negative number.
+            LimitExceededError: the network asks for more than a limit allows.
         """
-        options = make(_library.SessionOptions, maximum_batch=maximum_batch, threads=threads)
+        options = make(
+            _library.SessionOptions,
+            maximum_batch=maximum_batch,
+            threads=threads,
+            maximum_arena_bytes=limit(maximum_arena_bytes, "maximum_arena_bytes"),
+            maximum_work=limit(maximum_work, "maximum_work"),
+        )
         source = model._open_handle()
         self._inputs = model.inputs
         self._outputs = model.outputs

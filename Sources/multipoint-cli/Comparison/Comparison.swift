@@ -1,5 +1,6 @@
 import MultipointFormat
 import MultipointGraph
+import NumPyArrays
 import PostTrainingQuantization
 
 /// Packs one network by several methods and compares what comes out with the float network.

@@ -1,4 +1,5 @@
 import Glibc
+import NumPyArrays
 
 /// How far an output of a network is from that of another one, over all images.
 struct OutputDifference: Encodable, Equatable {

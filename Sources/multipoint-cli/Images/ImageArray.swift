@@ -1,4 +1,5 @@
 import MultipointGraph
+import NumPyArrays
 
 /// The images of a file: an array whose first dimension counts them.
 struct ImageArray {

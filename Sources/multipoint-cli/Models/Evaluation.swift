@@ -1,5 +1,6 @@
 import Glibc
 import MultipointGraph
+import NumPyArrays
 
 /// The class of every image.
 struct Labels {
@@ -40,11 +41,14 @@ struct Logits {
 
     subscript(image: Int) -> ArraySlice<Float> { values[image * classes..<(image + 1) * classes] }
 
-    /// The class with the largest value, the first of equals.
-    func best(_ image: Int) -> Int {
-        var (best, largest) = (0, -Float.infinity)
-        for (index, value) in self[image].enumerated() where value > largest { (best, largest) = (index, value) }
-        return best
+    /// The class with the largest value, the first of equals; nil where all are NaN.
+    func best(_ image: Int) -> Int? {
+        self[image].enumerated().filter { !$0.element.isNaN }.max { $0.element < $1.element }?.offset
+    }
+
+    /// How many images have the same best class as another model finds.
+    func agreeing(_ other: Logits) -> Int {
+        (0..<count).count { image in best(image).map { $0 == other.best(image) } ?? false }
     }
 
     /// How many classes come before `label`: those with larger values and, of equal ones, the earlier. NaN comes last.
@@ -123,7 +127,7 @@ struct EvaluationResult: Encodable, Equatable {
         guard reference.classes == logits.classes, reference.count == logits.count else {
             throw CommandError("`\(model)` has \(logits.classes) outputs per image, the first model \(reference.classes)")
         }
-        agreement = Double((0..<logits.count).count { logits.best($0) == reference.best($0) }) / count
+        agreement = Double(logits.agreeing(reference)) / count
         let decibels = logits.signalToNoise(reference)
         equalsFirst = decibels == .infinity
         signalToNoise = decibels.isFinite ? decibels : nil

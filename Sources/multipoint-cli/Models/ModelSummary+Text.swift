@@ -1,3 +1,5 @@
+import NumPyArrays
+
 extension ModelSummary {
     /// For people.
     var text: String {

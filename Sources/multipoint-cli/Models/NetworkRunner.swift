@@ -1,5 +1,6 @@
 import MultipointGraph
 import MultipointRuntime
+import NumPyArrays
 
 /// Runs a network over all of its inputs, batch by batch.
 struct NetworkRunner {

@@ -1,3 +1,5 @@
+import NumPyArrays
+
 /// Everything about one layer; the page shows the one that is chosen.
 struct LayerDetail {
     let layer: ReportedLayer

@@ -1,4 +1,5 @@
 import Glibc
+import NumPyArrays
 
 /// One row per layer, with bars beside the numbers.
 struct LayerTable {

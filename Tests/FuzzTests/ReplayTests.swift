@@ -1,0 +1,5 @@
+import FuzzTargets
+import XCTest
+
+final class ReplayTests: XCTestCase {
+}

@@ -1,0 +1,10 @@
+import NumPyArrays
+
+func runNPY(_ bytes: UnsafeRawBufferPointer) {
+    guard let array = try? NPYArray(bytes) else { return }
+    require(array.shape.reduce(1, *) == array.count, "an array of shape \(array.shape) has \(array.count) elements")
+    let again = array.encoded().withUnsafeBytes { try? NPYArray($0) }
+    // NaN is not equal to itself.
+    if array.floats.contains(where: \.isNaN) { return }
+    require(again == array, "what is written is what was read")
+}

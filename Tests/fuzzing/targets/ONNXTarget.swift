@@ -1,0 +1,30 @@
+import MultipointFormat
+import MultipointGraph
+import MultipointRuntime
+import ONNXImport
+
+func runONNX(_ bytes: UnsafeRawBufferPointer) -> FuzzOutcome {
+    guard let definition = try? readONNX(bytes: Array(bytes), source: "memory") else { return .refused }
+    guard let network = (try? Examination(definition))?.network, network.isSmall(batch: 1) else { return .refused }
+    writeAndRead(network)
+    // As a packed file's layers, float layers are checked once more.
+    let layers = network.layers.values
+    guard layers.allSatisfy({ layer in (try? layer.validate()) != nil }) else { return .refused }
+    guard let session = try? Session(network: network, maximumBatch: 1, threads: 1) else { return .read }
+    let inputs = network.inputs.enumerated().map { position, input in
+        let count = elementCount(of: input.shape(batch: 1)) ?? 0
+        return (0..<count).map { inputValue($0, seed: bytes.count &+ position) }
+    }
+    return (try? session.run(inputs, batch: 1)) == nil ? .read : .run
+}
+
+/// What is written as a packed file can be read back.
+private func writeAndRead(_ network: Network) {
+    let file = PackedFile(name: network.name, layers: network.layerOrder.compactMap { network.layers[$0] }, network: network)
+    guard let bytes = try? file.encoded() else { return }
+    do {
+        _ = try PackedFile(bytes: bytes, source: "memory")
+    } catch {
+        require(false, "what is written can be read: \(error)")
+    }
+}

@@ -1,0 +1,150 @@
+"""How much a file may ask for: the limits of the options, and that a small file cannot ask for much without them."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import multipoint
+from multipoint import LimitExceededError, ModelLimits
+from packed_file import content, layer_entry, packed_tensors
+from reference import odd_codebook
+from small_network import SmallNetwork
+
+NO_LIMIT = 2**64 - 1
+
+
+@pytest.fixture
+def network(rng) -> bytes:
+    return SmallNetwork(rng).encoded()
+
+
+@pytest.fixture
+def node_count(rng) -> int:
+    return len(SmallNetwork(rng).graph()["nodes"])
+
+
+def graph(*nodes: tuple[str, dict], shape=("N", 1, 4, 4)) -> bytes:
+    """A file of a chain of nodes without weights."""
+    def entry(index: int, operator: str, attributes: dict) -> dict:
+        values = {"inputs": [f"v{index}"], "outputs": [f"v{index + 1}"]}
+        return {"name": f"node{index}", "operator": operator, "attributes": attributes, **values}
+
+    return content({}, [], {
+        "operator_set": 10,  # with Pad's attributes
+        "inputs": [{"name": "v0", "dtype": "float32", "shape": list(shape)}],
+        "outputs": [{"name": f"v{len(nodes)}"}],
+        "nodes": [entry(index, *node) for index, node in enumerate(nodes)],
+    })
+
+
+# Of SmallNetwork.
+LARGEST_VALUE = 8 * 8 * 8
+
+
+def tensor_count(encoded: bytes) -> int:
+    return len(re.findall(rb'"data_offsets"', encoded))
+
+
+def decoded_bytes(model: multipoint.Model) -> int:
+    """From what `layers` says, and Gemm's float weights: a byte for every weight of a row."""
+    return sum(4 * info.channels * info.row_length if info.is_float else info.rows * info.row_length for info in model.layers)
+
+
+@pytest.mark.parametrize("name", ["file_bytes", "tensors", "nodes", "elements", "weight_bytes"])
+def test_each_limit_of_a_model(name, network, node_count):
+    with multipoint.Model.from_bytes(network) as model:
+        needed = {
+            "file_bytes": len(network),
+            "tensors": tensor_count(network),
+            "nodes": node_count,
+            "elements": max(LARGEST_VALUE, max(info.channels * info.row_length for info in model.layers)),
+            "weight_bytes": decoded_bytes(model),
+        }[name]
+    limit = f"maximum_{name}"
+    for value in (needed, needed + 1, NO_LIMIT):
+        multipoint.Model.from_bytes(network, limits=ModelLimits(**{limit: value})).close()
+    for value in (needed - 1, 1):
+        with pytest.raises(LimitExceededError, match=rf"{name.replace('_', ' ')} is {value}$"):
+            multipoint.Model.from_bytes(network, limits=ModelLimits(**{limit: value}))
+
+
+def test_file_size_is_seen_before_it_is_read(tmp_path):
+    path = tmp_path / "large.multipoint"
+    with open(path, "wb") as file:
+        file.truncate(9 << 30)
+    expected = r"`.*large\.multipoint`: the file has 9663676416 bytes; the limit on file bytes is 8589934592$"
+    with pytest.raises(LimitExceededError, match=expected):
+        multipoint.Model(path)
+
+
+def test_limits_of_a_session(network):
+    image = np.zeros((1, 3, 8, 8), np.float32)
+    with multipoint.Model.from_bytes(network) as model:
+        with model.session() as session:
+            needed = session.info.arena_bytes
+        with model.session(maximum_arena_bytes=needed, maximum_work=NO_LIMIT) as session:
+            session.run(image)
+        expected = rf"batch 1 needs an arena of {needed} bytes; the limit on arena bytes is {needed - 1}$"
+        with pytest.raises(LimitExceededError, match=expected):
+            model.session(maximum_arena_bytes=needed - 1)
+        with pytest.raises(LimitExceededError, match="the limit on work is 1000$"):
+            model.session(maximum_work=1000)
+
+
+def test_limits_that_are_none():
+    with pytest.raises(ValueError, match="maximum_tensors: a number from 0"):
+        multipoint.Model.from_bytes(b"", limits=ModelLimits(maximum_tensors=-1))
+    with multipoint.Model.from_bytes(graph(("Relu", {}))) as model:
+        with pytest.raises(ValueError, match="maximum_work: a number from 0"):
+            model.session(maximum_work=1 << 64)
+
+
+def test_channels_without_points_are_not_free():
+    """A byte in the file, 100,000 in memory."""
+    channels, row_length = 2000, 100_000
+    tensors = packed_tensors("gemm", [0] * channels, [np.zeros((0, row_length), np.uint8)], [odd_codebook(1)], [])
+    encoded = content(tensors, [layer_entry("gemm", "Gemm", (channels, row_length), input={"scale": 1.0, "zero_point": 0})])
+    assert len(encoded) < 4096
+    with pytest.raises(LimitExceededError, match="the weights of all layers take 200000000 bytes decoded"):
+        multipoint.Model.from_bytes(encoded)
+    multipoint.Model.from_bytes(encoded, limits=ModelLimits(maximum_weight_bytes=channels * row_length)).close()
+
+
+HUNGRY = {
+    "a large value": graph(("Pad", {"mode": "constant", "pads": [0, 0, 0, 0, 0, 0, 20000, 20000]}), ("Relu", {}), ("Sigmoid", {})),
+    "a large kernel": graph(
+        ("Pad", {"mode": "constant", "pads": [0, 0, 0, 0, 0, 0, 4996, 4996]}),
+        ("AveragePool", {"kernel_shape": [2000, 2000], "strides": [1, 1]}),
+    ),
+    "a large kernel with dilations": graph(
+        ("MaxPool", {"kernel_shape": [1000, 1000], "strides": [1, 1], "dilations": [2, 2]}), shape=("N", 1, 4000, 4000)
+    ),
+}
+
+
+@pytest.mark.parametrize("what", HUNGRY)
+def test_small_files_are_cheap(what):
+    """In a process of its own: whatever happens, it stays below a gigabyte and ten seconds."""
+    program = """
+import resource, sys, numpy as np, multipoint
+try:
+    with multipoint.Model.from_bytes(sys.stdin.buffer.read()) as model, model.session() as session:
+        session.run(*(np.zeros([1 if size is None else size for size in value.shape], np.float32) for value in model.inputs))
+    print("ran")
+except multipoint.LimitExceededError as error:
+    print("refused", error)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], input=HUNGRY[what], capture_output=True, timeout=60, cwd=Path(__file__).parent
+    )
+    lines = done.stdout.decode().splitlines()
+    assert done.returncode == 0, done.stderr.decode()
+    assert lines[0].startswith("refused"), lines
+    assert int(lines[-1]) < 1 << 20
