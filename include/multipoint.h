@@ -90,9 +90,7 @@ typedef enum multipoint_status {
     /** The progress callback asked to stop. */
     MULTIPOINT_CANCELLED = 7,
     /** The process was forked after a run with several threads: only objects made with one thread can run in the child
-     *  (GNU OpenMP's worker threads do not survive fork; using them would hang). Or it was forked while another thread was in a
-     *  call that opens, makes or describes something: that thread held locks which nobody gives back in the child, where only
-     *  runs and executions of what was compiled before work. */
+     *  (GNU OpenMP's worker threads do not survive fork; using them would hang). */
     MULTIPOINT_FORKED = 8,
     /** This CPU lacks SSE4.1. */
     MULTIPOINT_UNSUPPORTED_MACHINE = 9,

@@ -60,14 +60,12 @@ public final class Session {
         _ prepared: PreparedNetwork, _ interface: ProgramInterface, _ outputs: [String], _ threads: Int,
         _ limits: SessionLimits
     ) throws -> Execution {
-        try compiling {
-            let externals = try check(prepared, interface, outputs, limits)
-            try requireMemory()
-            return try Threads.with(threads) {
-                let program = try NetworkCompiler.compile(prepared, interface, outputs: outputs, threads: threads)
-                try limits.check(program, batch: interface.batch, externals: externals)
-                return try placing("network `\(prepared.network.name)`") { try Execution(program) }
-            }
+        let externals = try check(prepared, interface, outputs, limits)
+        try requireMemory()
+        return try Threads.with(threads) {
+            let program = try NetworkCompiler.compile(prepared, interface, outputs: outputs, threads: threads)
+            try limits.check(program, batch: interface.batch, externals: externals)
+            return try placing("network `\(prepared.network.name)`") { try Execution(program) }
         }
     }
 

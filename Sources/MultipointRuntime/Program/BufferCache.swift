@@ -4,16 +4,18 @@ import Synchronization
 final class BufferCache<Key: Equatable & Sendable>: Sendable {
     private let entries = Mutex<[(key: Key, buffer: ConstantBuffer)]>([])
 
-    /// The cached buffer for a key, or a new one that `make` fills. The lock is not held meanwhile: a process that is forked by
-    /// another thread hardly ever finds it taken. Of two threads that make the same, one throws its buffer away.
+    /// The cached buffer for a key, or a new one that `make` fills. The lock is not held meanwhile. Of two threads that make the same,
+    /// one throws its buffer away.
     func buffer(_ key: Key, _ make: () throws -> ConstantBuffer) throws -> ConstantBuffer {
         func find(_ entries: [(key: Key, buffer: ConstantBuffer)]) -> ConstantBuffer? { entries.first { $0.key == key }?.buffer }
-        if let found = entries.withLock({ find($0) }) { return found }
+        if let found = Fork.excluded({ entries.withLock { find($0) } }) { return found }
         let buffer = try make()
-        return entries.withLock { entries in
-            if let found = find(entries) { return found }
-            entries.append((key, buffer))
-            return buffer
+        return Fork.excluded {
+            entries.withLock { entries in
+                if let found = find(entries) { return found }
+                entries.append((key, buffer))
+                return buffer
+            }
         }
     }
 }
