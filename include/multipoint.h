@@ -90,7 +90,9 @@ typedef enum multipoint_status {
     /** The progress callback asked to stop. */
     MULTIPOINT_CANCELLED = 7,
     /** The process was forked after a run with several threads: only objects made with one thread can run in the child
-     *  (GNU OpenMP's worker threads do not survive fork; using them would hang). */
+     *  (GNU OpenMP's worker threads do not survive fork; using them would hang). Or it was forked while another thread was in a
+     *  call that opens, makes or describes something: that thread held locks which nobody gives back in the child, where only
+     *  runs and executions of what was compiled before work. */
     MULTIPOINT_FORKED = 8,
     /** This CPU lacks SSE4.1. */
     MULTIPOINT_UNSUPPORTED_MACHINE = 9,
@@ -298,7 +300,9 @@ typedef struct multipoint_session_options {
     size_t struct_size;
     /** The largest batch that will be run; 0 means 1. */
     int64_t maximum_batch;
-    /** Threads for one run; 0 means what OpenMP would use on the creating thread (OMP_NUM_THREADS, else every core). */
+    /** Threads for one run, up to 1024; 0 means what OpenMP would use on the creating thread (OMP_NUM_THREADS, else every core).
+     *  INVALID_ARGUMENT for more than OMP_THREAD_LIMIT; OUT_OF_MEMORY if the system does not give the process so many, when
+     *  the session is made or when another of the caller's threads runs it first. */
     int32_t threads;
     /* Limits of what the network may ask for, as in multipoint_model_options. 0 means the default, UINT64_MAX none. */
     /** Bytes of the session's arena (see multipoint_session_info). Default 512 MiB, and 65,536 for each byte of the layers' tensors

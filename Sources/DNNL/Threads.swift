@@ -27,6 +27,21 @@ public enum Threads {
         if count <= 1 { body(context) } else { GOMP_parallel(body, context, UInt32(clamping: count), 0) }
     }
 
+    /// The most threads that OpenMP gives to a region (OMP_THREAD_LIMIT).
+    public static var limit: Int { Int(omp_get_thread_limit()) }
+
+    /// Whether the calling thread can have `count` threads for a region, itself included. GNU OpenMP ends the process where it cannot
+    /// create one, so they are created here first, when a thread wants more than it ever had. Others may take them in between.
+    @inline(__always)
+    public static func canHave(_ count: Int) -> Bool { count <= Int(multipoint_threads_had()) || canCreate(count) }
+
+    private static func canCreate(_ count: Int) -> Bool {
+        let missing = Int32(clamping: count - Int(multipoint_threads_had()))
+        guard (try? requireHeadroom("start threads")) != nil, multipoint_threads_possible(missing) == missing else { return false }
+        multipoint_threads_have(Int32(clamping: count))
+        return true
+    }
+
     /// Inside `parallel`: this thread's number and how many there are.
     @inline(__always)
     public static var place: (thread: Int, of: Int) { (Int(omp_get_thread_num()), Int(omp_get_num_threads())) }

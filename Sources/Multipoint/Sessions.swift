@@ -74,7 +74,7 @@ public func multipoint_session_run(
     _ session: OpaquePointer?, _ inputs: UnsafePointer<multipoint_tensor>?, _ inputCount: Int,
     _ outputs: UnsafePointer<multipoint_tensor>?, _ outputCount: Int
 ) -> multipoint_status {
-    call {
+    callWithoutLocks {
         let handle = try required(session, "session").object(SessionHandle.self)
         guard inputCount == handle.inputs.count else {
             throw CallError.invalid("`input_count`: \(handle.inputs.count) inputs expected, found \(UInt(bitPattern: inputCount))")

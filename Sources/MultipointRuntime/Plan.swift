@@ -29,6 +29,7 @@ public final class Plan: Sendable {
     public let threads: Int
     private let program: Program
     private let idle = Mutex<[IdleExecution]>([])
+    private let generation = Fork.generation
 
     /// An execution that no call uses at the moment, with a workspace if it was made for a call without one.
     private struct IdleExecution: @unchecked Sendable {
@@ -59,9 +60,11 @@ public final class Plan: Sendable {
         if destination.type == .int32, layer.rows == nil {
             throw RuntimeError(.invalidArgument, "layer `\(layer.layer.name)` is kept in float: it has no row sums")
         }
-        program = try Threads.with(threadCount) {
-            try placing("layer `\(layer.layer.name)`") {
-                try Plan.compile(layer, geometry, channels, source, residual, destination, activation, threadCount)
+        program = try compiling {
+            try Threads.with(threadCount) {
+                try placing("layer `\(layer.layer.name)`") {
+                    try Plan.compile(layer, geometry, channels, source, residual, destination, activation, threadCount)
+                }
             }
         }
     }
@@ -111,11 +114,11 @@ public final class Plan: Sendable {
         workspace: UnsafeMutableRawPointer?
     ) throws {
         try requireThreads(threads)
-        var mine = try idle.withLock { $0.popLast() } ?? IdleExecution(execution: placedExecution())
+        var mine = try withIdle { $0.popLast() } ?? IdleExecution(execution: placedExecution())
         if workspace == nil, mine.workspace == nil {
             mine.workspace = try AlignedBuffer(byteCount: program.arenaByteCount)
         }
-        defer { idle.withLock { $0.append(mine) } }
+        defer { withIdle { $0.append(mine) } }
         guard let arena = workspace ?? mine.workspace?.base else { return }
         try withUnsafeTemporaryAllocation(of: UnsafeMutableRawPointer.self, capacity: 3) { externals in
             externals.initializeElement(at: 0, to: source)
@@ -127,8 +130,18 @@ public final class Plan: Sendable {
         }
     }
 
+    /// The executions that no call uses. In a process that was forked since the plan was made, the lock may be held by a thread that is not
+    /// there: then there are none, and none are kept.
+    private func withIdle<R>(_ body: (inout [IdleExecution]) -> R) -> R {
+        if Fork.generation == generation { return idle.withLock { body(&$0) } }
+        var none: [IdleExecution] = []
+        return idle.withLockIfAvailable { body(&$0) } ?? body(&none)
+    }
+
     private func placedExecution() throws -> Execution {
-        try requireMemory()
-        return try placing("layer `\(layer.layer.name)`") { try Execution(program) }
+        try compiling {
+            try requireMemory()
+            return try placing("layer `\(layer.layer.name)`") { try Execution(program) }
+        }
     }
 }

@@ -54,20 +54,41 @@ func requireSupportedMachine() throws(RuntimeError) {
     }
 }
 
-/// Refuses to wait for worker threads that a fork has left behind.
-@inline(__always)
-func requireThreads(_ count: Int) throws(RuntimeError) {
-    if count > 1, Threads.wereLostInFork {
+/// Refuses to wait for worker threads that a fork has left behind, and to ask for more than there can be.
+public func requireThreads(_ count: Int) throws(RuntimeError) {
+    guard count > 1 else { return }
+    if Threads.wereLostInFork {
         throw RuntimeError(
             .forked, "this process was forked after a run with several threads; only plans and sessions of 1 thread can run here")
+    }
+    guard Threads.canHave(count) else {
+        throw RuntimeError(.outOfMemory, "threads: the system does not give this process \(count) threads at the moment")
     }
 }
 
 /// A requested thread count: 0 is what OpenMP would use on this thread, or 1 in a forked child that has lost its workers.
-func resolvedThreads(_ requested: Int) throws(RuntimeError) -> Int {
-    guard (0...1024).contains(requested) else {
-        throw RuntimeError(.invalidArgument, "threads: 0 to 1024 expected, found \(requested)")
+public func resolvedThreads(_ requested: Int) throws(RuntimeError) -> Int {
+    if requested == 0, Threads.wereLostInFork { return 1 }
+    let count = requested == 0 ? min(max(1, Threads.current), max(1, Threads.limit)) : requested
+    guard (1...1024).contains(count) else {
+        let found = requested == 0 ? "0, for which OpenMP would use \(count) (OMP_NUM_THREADS)" : "\(requested)"
+        throw RuntimeError(.invalidArgument, "threads: 0 to 1024 expected, found \(found)")
     }
-    if requested > 0 { return requested }
-    return Threads.wereLostInFork ? 1 : max(1, Threads.current)
+    guard count <= max(1, Threads.limit) else {
+        throw RuntimeError(.invalidArgument, "threads: OpenMP allows \(Threads.limit) (OMP_THREAD_LIMIT), found \(count)")
+    }
+    return count
+}
+
+/// Runs what compiles, unless a fork has left locks behind that it could wait for.
+func compiling<R>(_ body: () throws -> R) throws -> R {
+    try requireUnlocked()
+    return try Fork.noticing(body)
+}
+
+/// Refuses to wait for threads that a fork has left behind.
+public func requireUnlocked() throws(RuntimeError) {
+    if Fork.mayHang {
+        throw RuntimeError(.forked, "this process was forked while another thread was opening or compiling something; nothing new can be made here")
+    }
 }

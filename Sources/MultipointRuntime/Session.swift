@@ -58,11 +58,13 @@ public final class Session {
         _ prepared: PreparedNetwork, _ interface: ProgramInterface, _ outputs: [String], _ threads: Int,
         _ limits: SessionLimits
     ) throws -> Execution {
-        try requireMemory()
-        return try Threads.with(threads) {
-            let program = try NetworkCompiler.compile(prepared, interface, outputs: outputs, threads: threads)
-            try limits.check(program, batch: interface.batch)
-            return try placing("network `\(prepared.network.name)`") { try Execution(program) }
+        try compiling {
+            try requireMemory()
+            return try Threads.with(threads) {
+                let program = try NetworkCompiler.compile(prepared, interface, outputs: outputs, threads: threads)
+                try limits.check(program, batch: interface.batch)
+                return try placing("network `\(prepared.network.name)`") { try Execution(program) }
+            }
         }
     }
 

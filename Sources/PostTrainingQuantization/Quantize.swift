@@ -47,7 +47,8 @@ public func quantize(
         return QuantizedNetwork(network: network, reports: network.layerOrder.map(LayerReport.float))
     }
     guard calibration.sampleCount > 0 else { throw QuantizationError("calibration: at least one sample is expected, found none") }
-    let threads = options.threads > 0 ? options.threads : Threads.current
+    let threads = try resolvedThreads(options.threads)
+    try requireThreads(threads)
     return try Threads.with(threads) {
         var quantization = try NetworkQuantization(network, calibration, options, linearAlgebra, threads: threads)
         return try quantization.run(statistics, progress)

@@ -190,6 +190,10 @@ byte_string sample_network(void) {
     return packed_file_make(tensors, sizeof tensors / sizeof tensors[0], layers, graph, NULL);
 }
 
+byte_string sample_layers_with_graph(const char *other_graph) {
+    return packed_file_make(tensors, sizeof tensors / sizeof tensors[0], layers, other_graph, NULL);
+}
+
 byte_string sample_weights(void) {
     return packed_file_make(tensors, sizeof tensors / sizeof tensors[0], layers, NULL, NULL);
 }

@@ -46,6 +46,8 @@ void byte_string_free(byte_string string);
  *
  * and the network x [N,2,2,2] -> conv -> Relu -> GlobalAveragePool -> Flatten -> classifier -> y [N,2]. */
 byte_string sample_network(void);
+/* The same layers with another graph. */
+byte_string sample_layers_with_graph(const char *other_graph);
 /* The same layers without the graph. */
 byte_string sample_weights(void);
 

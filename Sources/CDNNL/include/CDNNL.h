@@ -147,7 +147,7 @@ extern void GOMP_parallel(void (*body)(void *), void *data, unsigned threads, un
 extern int omp_get_thread_num(void);
 extern int omp_get_num_threads(void);
 
-/* The most threads that the calling thread has had a parallel region run with, since it last asked for fewer; 1 at first. */
+/* The most threads that there were found to be for the calling thread, itself included; 1 at first. */
 int multipoint_threads_had(void);
 void multipoint_threads_have(int count);
 
