@@ -1,3 +1,4 @@
+import DNNL
 import Synchronization
 
 /// Weights and constants in the layouts in which programs read them, each made once and shared.
