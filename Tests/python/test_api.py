@@ -361,6 +361,60 @@ def test_packed_weights_that_contradict_themselves(arguments, kind, words):
         PackedWeights(*arguments)
 
 
+def small_weights() -> PackedWeights:
+    """Two channels of three weights, with a ladder."""
+    return PackedWeights([2, 1], [[[0, 1, 1], [1, 0, 0]], [[1, 0, 1]]], [[-3, 3], [-1, 1]], [0.5, 2], ladder=[2])
+
+
+@pytest.mark.parametrize(
+    "name, value, words",
+    [
+        ("points", [2, 2], r"codes 1: shape \(2, 3\)"),
+        ("points", np.array([2, 3], np.uint8), "points: up to 2"),
+        ("points", [[2, 1]], "points: 1 dimension"),
+        ("codes", (), "codes: one array per codebook"),
+        ("codes", ([[0, 1, 2], [1, 0, 0]], [[1, 0, 1]]), "codes 0: code 2"),
+        ("codes", ([[0], [1]], [[1]]), r"codes 0: shape \(2, 3\)"),
+        ("codebooks", ([-3, 3], [-1, 0, 1]), "codebook 1: 2, 4"),
+        ("codebooks", ([-3, 3],), "codes: one array per codebook"),
+        ("scales", np.ones(1, np.float32), r"scales: shape \(2,\)"),
+        ("scales", np.ones(0, np.float32), r"scales: shape \(2,\)"),
+        ("ladder", np.ones(0, np.int32), r"ladder: shape \(1,\)"),
+        ("ladder", None, r"scales: shape \(3,\)"),
+        ("row_length", 2**40, r"codes 0: shape \(2, 1099511627776\)"),
+    ],
+)
+def test_packed_weights_changed_to_contradict_themselves(name, value, words):
+    weights = small_weights()
+    setattr(weights, name, value)
+    with pytest.raises(ValueError, match=words):
+        Layer.create((2, 3), weights)
+
+
+def test_packed_weights_changed_in_place():
+    weights = small_weights()
+    weights.points[...] = 255
+    with pytest.raises(ValueError, match="points: up to 2 are expected, as many as levels, found 255"):
+        Layer.create((2, 3), weights)
+
+
+def test_changed_packed_weights_are_read_by_their_strides_and_converted():
+    """Also where the memory behind their last element, or before their first, cannot be read."""
+    # 0.5 * (2 * [-3, 3, 3] + [1, -1, 1]) with the finest point's scale and the ladder's ratio; 2 * [3, -3, -3].
+    expected = np.array([[-2.5, 2.5, 3.5], [6, -6, -6]])
+    weights = small_weights()
+    weights.scales = fenced(np.array([2, 0.5], np.float32))[::-1]
+    weights.points = fenced(np.array([1, 2], np.uint8), fence="before")[::-1]
+    weights.ladder = np.array([2], np.int64)
+    weights.codebooks = ([-3, 3], fenced(np.array([1, -1], np.int8))[::-1])
+    weights.codes = (np.array([[0, 1, 1], [1, 0, 0]], np.int64), fenced(np.array([[1, 0, 1]], np.uint8).T).T)
+    rows = Layer.create((2, 3), weights).rows()
+    np.testing.assert_array_equal(rows.values * rows.scales[:, np.newaxis], expected)
+    weights.scales = np.array([0.25, 1], np.float64)
+    rows = Layer.create((2, 3), weights).rows()
+    np.testing.assert_array_equal(rows.values * rows.scales[:, np.newaxis], expected / 2)
+
+
 @pytest.mark.parametrize("scale", [0, -1, float("inf"), float("nan")])
 def test_scales_must_be_positive_and_finite(scale):
     weights = PackedWeights([1, 1], [np.zeros((2, 3), np.uint8)], [np.array([-1, 1])], [1, scale])
