@@ -811,6 +811,58 @@ def test_calls_release_the_interpreter():
     assert ticks > 10
 
 
+def test_fork_while_another_thread_runs_a_session(tmp_path):
+    """The child has no thread that would give the session's turn back. It answers what the parent does."""
+    path = tmp_path / "small.multipoint"
+    path.write_bytes(SmallNetwork(np.random.default_rng(3)).encoded())
+    program = (
+        "import os, sys, threading, numpy as np, multipoint\n"
+        f"session = multipoint.Model({str(path)!r}).session(maximum_batch=256, threads=1)\n"
+        "images = np.random.default_rng(4).uniform(0, 1, (256, 3, 8, 8)).astype(np.float32)\n"
+        "expected = session.run(images)\n"
+        "stop = threading.Event()\n"
+        "def work():\n"
+        "    while not stop.is_set(): session.run(images)\n"
+        "worker = threading.Thread(target=work)\n"
+        "worker.start()\n"
+        "results = []\n"
+        "for _ in range(10):\n"
+        "    child = os.fork()\n"
+        "    if child == 0:\n"
+        "        import signal; signal.alarm(20)\n"
+        "        os._exit(0 if np.array_equal(session.run(images), expected) else 3)\n"
+        "    results.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))\n"
+        "    if results[-1] != 0: break\n"
+        "stop.set()\n"
+        "worker.join()\n"
+        "sys.exit(results != [0] * 10)\n"
+    )
+    run_python(program)
+
+
+def test_fork_while_another_thread_loads_the_library():
+    program = (
+        "import os, sys, threading, multipoint\n"
+        "from multipoint import _library\n"
+        "inside, leave = threading.Event(), threading.Event()\n"
+        "load = _library._load\n"
+        "def slow():\n"
+        "    inside.set(); leave.wait(); return load()\n"
+        "_library._load = slow\n"
+        "worker = threading.Thread(target=multipoint.build_info)\n"
+        "worker.start(); inside.wait()\n"
+        "child = os.fork()\n"
+        "if child == 0:\n"
+        "    import signal; signal.alarm(20)\n"
+        "    _library._load = load\n"
+        "    os._exit(0 if multipoint.build_info() else 3)\n"
+        "status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])\n"
+        "leave.set(); worker.join()\n"
+        "sys.exit(status)\n"
+    )
+    run_python(program)
+
+
 def test_fork_after_a_run_with_threads():
     """In a forked child the library refuses or runs on one thread; it never hangs."""
     program = (

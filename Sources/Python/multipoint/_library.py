@@ -377,6 +377,15 @@ _loaded: Optional[ctypes.CDLL] = None
 _loading = threading.Lock()
 
 
+def _after_fork() -> None:
+    """In a child nobody gives back a lock that another thread had."""
+    global _loading
+    _loading = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_after_fork)
+
+
 def library() -> ctypes.CDLL:
     """The shared library, loaded on first use.
 

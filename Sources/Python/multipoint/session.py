@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import threading
+import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Optional, Union
@@ -126,6 +128,7 @@ class Session(Closeable):
         self._handle = Handle(
             "multipoint_session_create", "multipoint_session_destroy", source.pointer, ctypes.byref(options)
         )
+        _sessions.add(self)
 
     @property
     def inputs(self) -> tuple[ValueInfo, ...]:
@@ -264,6 +267,18 @@ class Session(Closeable):
                     )
                 )
         return Profile(batch=info.batch, runs=info.runs, seconds=info.seconds, steps=tuple(steps))
+
+
+_sessions: weakref.WeakSet[Session] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    """In a child nobody gives back the turn of a thread that was running a session."""
+    for session in _sessions:
+        session._turn = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_after_fork)
 
 
 def _listed(out: Any) -> list[Any]:
