@@ -464,6 +464,56 @@ def test_pack_options_out_of_range(options, kind):
         multipoint.pack(np.ones((3, 4), np.float32), **options)
 
 
+# Good numbers modulo 2^32 or 2^64.
+WRAPPED_32, WRAPPED_64 = (2**32 + 2, -(2**32) + 2), (2**64 + 2, -(2**64) + 2)
+
+
+@pytest.mark.parametrize("name, values", [("threads", WRAPPED_32), ("maximum_batch", WRAPPED_64), ("maximum_work", WRAPPED_64)])
+def test_session_options_are_not_wrapped(model, name, values):
+    for value in values:
+        with pytest.raises(ValueError, match=rf"^{name}: a number from .* expected, found {value}$"):
+            model.session(**{name: value})
+    model.session(**{name: np.int64(2**40 if name == "maximum_work" else 2)}).close()
+    for value in (2.0, "2", None):
+        with pytest.raises(TypeError, match=rf"^{name}: a whole number expected, found {value!r}$"):
+            model.session(**{name: value})
+
+
+@pytest.mark.parametrize(
+    "name, values", [("threads", WRAPPED_32), ("height", WRAPPED_64), ("width", WRAPPED_64), ("batch", WRAPPED_64)]
+)
+def test_plan_options_are_not_wrapped(name, values):
+    with example_layer() as layer:
+        for value in values:
+            with pytest.raises(ValueError, match=rf"^{name}: a number from .* expected, found {value}$"):
+                layer.plan(**({"height": 5, "width": 5} | {name: value}))
+        with pytest.raises(TypeError, match=rf"^{name}: a whole number expected, found 5.5$"):
+            layer.plan(**({"height": 5, "width": 5} | {name: 5.5}))
+
+
+@pytest.mark.parametrize("name", ["bits", "maximum_points"])
+def test_pack_options_are_not_wrapped(name):
+    for value in WRAPPED_32:
+        with pytest.raises(ValueError, match=rf"^{name}: a number from .* expected, found {value}$"):
+            multipoint.pack(np.ones((3, 4), np.float32), **{name: value})
+
+
+def test_quantizations_and_layer_descriptions_are_not_wrapped():
+    for value in WRAPPED_32:
+        for name in ("input", "output"):
+            with pytest.raises(ValueError, match=rf"^{name}_zero_point: .* found {value}$"):
+                example_layer(**{f"{name}_quantization": Quantization(1, value)})
+        for name in ("source", "destination", "residual"):
+            with example_layer() as layer, pytest.raises(ValueError, match=rf"^{name}_zero_point: .* found {value}$"):
+                layer.plan(height=5, width=5, **{f"{name}_quantization": Quantization(1, value)})
+    for value in WRAPPED_64:
+        for name, argument in [("group", value), ("strides", (1, value)), ("dilations", (value, 1)), ("pads", (value, 1, 1, 1))]:
+            with pytest.raises(ValueError, match=rf"^{name}: .* found {value}$"):
+                example_layer(**{name: argument})
+    with pytest.raises(TypeError, match=r"^strides: a whole number expected, found 1.5$"):
+        example_layer(strides=(1.5, 1))
+
+
 # ----------------------------------------------------------------------------------------------------------------------
 # Callbacks
 

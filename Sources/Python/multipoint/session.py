@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from . import _library
 from ._handle import Closeable, Handle
-from ._library import limit, make, text
+from ._library import make, text
 from ._tensors import AnyArray, TensorView, destination_array, empty, is_array, source_array, tensor_list
 from .model import Model, ValueInfo
 
@@ -118,8 +118,8 @@ class Session(Closeable):
             _library.SessionOptions,
             maximum_batch=maximum_batch,
             threads=threads,
-            maximum_arena_bytes=limit(maximum_arena_bytes, "maximum_arena_bytes"),
-            maximum_work=limit(maximum_work, "maximum_work"),
+            maximum_arena_bytes=maximum_arena_bytes,
+            maximum_work=maximum_work,
         )
         source = model._open_handle()
         self._inputs = model.inputs
