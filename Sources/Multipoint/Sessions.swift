@@ -32,7 +32,7 @@ final class SessionHandle {
 extension multipoint_session_options {
     fileprivate func limits(storedByteCount: Int) -> SessionLimits {
         var limits = SessionLimits(storedByteCount: storedByteCount)
-        if let given = limit(maximum_arena_bytes) { limits.arenaByteCount = given }
+        if let given = limit(maximum_run_bytes) { limits.runByteCount = given }
         if let given = limit(maximum_work) { limits.work = given }
         return limits
     }

@@ -1,15 +1,15 @@
 /// How much a network may ask of the process that runs it.
 public struct SessionLimits: Equatable, Sendable {
-    /// Bytes of the session's arena.
-    public var arenaByteCount: Int
+    /// Bytes of the session's arena, and of the inputs and outputs of the largest batch.
+    public var runByteCount: Int
     /// `Program.work` of one run of the largest batch.
     public var work: Int
 
     /// For networks that the process has made itself.
-    public static let none = SessionLimits(arenaByteCount: .max, work: .max)
+    public static let none = SessionLimits(runByteCount: .max, work: .max)
 
-    public init(arenaByteCount: Int, work: Int) {
-        self.arenaByteCount = arenaByteCount
+    public init(runByteCount: Int, work: Int) {
+        self.runByteCount = runByteCount
         self.work = work
     }
 
@@ -21,19 +21,23 @@ public struct SessionLimits: Equatable, Sendable {
             let (product, overflow) = storedByteCount.multipliedReportingOverflow(by: factor)
             return overflow ? .max : product.addingSaturated(base)
         }
-        self.init(arenaByteCount: saturated(1 << 29, 1 << 16), work: saturated(1 << 39, 1 << 28))
+        self.init(runByteCount: saturated(1 << 29, 1 << 16), work: saturated(1 << 39, 1 << 28))
     }
 }
 
 extension SessionLimits {
-    func check(_ program: Program, batch: Int) throws(RuntimeError) {
-        guard program.arenaByteCount <= arenaByteCount else {
+    /// - Parameter externals: bytes of the inputs and outputs.
+    func check(_ program: Program, batch: Int, externals: [Int]) throws(RuntimeError) {
+        let byteCount = externals.reduce(program.arenaByteCount) { $0.addingSaturated($1) }
+        guard byteCount <= runByteCount else {
             throw RuntimeError(
                 .limitExceeded,
-                "batch \(batch) needs an arena of \(program.arenaByteCount) bytes; the limit on arena bytes is \(arenaByteCount)")
+                """
+                batch \(batch) needs \(byteCount) bytes for its arena, inputs and outputs; the limit on run bytes is \(runByteCount)
+                """)
         }
         guard work < .max else { return }
-        let needed = program.work
+        let needed = program.work(externals: externals)
         guard needed <= work else {
             throw RuntimeError(
                 .limitExceeded, "a run of batch \(batch) is about \(needed) units of work; the limit on work is \(work)")

@@ -43,6 +43,15 @@ def graph(*nodes: tuple[str, dict], shape=("N", 1, 4, 4)) -> bytes:
     })
 
 
+def outputs_of_a_large_value() -> bytes:
+    pad = {"mode": "constant", "pads": [0, 0, 0, 0, 0, 0, 10000, 10000]}
+    nodes = [{"name": "pad", "operator": "Pad", "inputs": ["image"], "outputs": ["large"], "attributes": pad}]
+    names = [f"copy{index}" for index in range(5)]
+    nodes += [{"name": name, "operator": "Identity", "inputs": ["large"], "outputs": [name]} for name in names]
+    inputs = [{"name": "image", "dtype": "float32", "shape": ["N", 1, 4, 4]}]
+    return content({}, [], {"operator_set": 10, "inputs": inputs, "outputs": [{"name": name} for name in names], "nodes": nodes})
+
+
 # Of SmallNetwork.
 LARGEST_VALUE = 8 * 8 * 8
 
@@ -87,12 +96,13 @@ def test_limits_of_a_session(network):
     image = np.zeros((1, 3, 8, 8), np.float32)
     with multipoint.Model.from_bytes(network) as model:
         with model.session() as session:
-            needed = session.info.arena_bytes
-        with model.session(maximum_arena_bytes=needed, maximum_work=NO_LIMIT) as session:
+            # And the input and output in float.
+            needed = session.info.arena_bytes + 4 * (3 * 8 * 8 + 5)
+        with model.session(maximum_run_bytes=needed, maximum_work=NO_LIMIT) as session:
             session.run(image)
-        expected = rf"batch 1 needs an arena of {needed} bytes; the limit on arena bytes is {needed - 1}$"
+        expected = rf"batch 1 needs {needed} bytes for its arena, inputs and outputs; the limit on run bytes is {needed - 1}$"
         with pytest.raises(LimitExceededError, match=expected):
-            model.session(maximum_arena_bytes=needed - 1)
+            model.session(maximum_run_bytes=needed - 1)
         with pytest.raises(LimitExceededError, match="the limit on work is 1000$"):
             model.session(maximum_work=1000)
 
@@ -117,6 +127,7 @@ def test_channels_without_points_are_not_free():
 
 
 HUNGRY = {
+    "large outputs": outputs_of_a_large_value(),
     "a large value": graph(("Pad", {"mode": "constant", "pads": [0, 0, 0, 0, 0, 0, 20000, 20000]}), ("Relu", {}), ("Sigmoid", {})),
     "a large kernel": graph(
         ("Pad", {"mode": "constant", "pads": [0, 0, 0, 0, 0, 0, 4996, 4996]}),

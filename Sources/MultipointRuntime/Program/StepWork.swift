@@ -51,10 +51,10 @@ extension CopyBytesStep { var kind: StepKind { .conversion } }
 
 extension Program {
     /// About how much one run does, in multiply-adds of an int8 convolution; `multipoint_session_options` says what counts as how much.
-    /// The caller's tensors do not count: their memory is there.
-    var work: Int {
+    /// - Parameter externals: bytes of the caller's tensors, by external number.
+    func work(externals: [Int]) -> Int {
         steps.reduce(0) { sum, step in
-            let touched = byteCount(of: step, externals: []).addingSaturated(step.visits)
+            let touched = byteCount(of: step, externals: externals).addingSaturated(step.visits)
             return sum.addingSaturated((step.operations / 2).multipliedSaturated(by: step.productWork))
                 .addingSaturated(touched.multipliedSaturated(by: 64))
         }

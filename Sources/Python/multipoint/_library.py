@@ -104,7 +104,7 @@ class SessionOptions(ctypes.Structure):
         ("struct_size", c_size_t),
         ("maximum_batch", c_int64),
         ("threads", c_int32),
-        ("maximum_arena_bytes", c_uint64),
+        ("maximum_run_bytes", c_uint64),
         ("maximum_work", c_uint64),
     ]
 

@@ -203,12 +203,12 @@ class Model(Closeable):
         )
 
     def session(
-        self, maximum_batch: int = 1, threads: int = 0, *, maximum_arena_bytes: int = 0, maximum_work: int = 0
+        self, maximum_batch: int = 1, threads: int = 0, *, maximum_run_bytes: int = 0, maximum_work: int = 0
     ) -> Session:
         """Compiles the network; see `Session`."""
         from .session import Session
 
-        return Session(self, maximum_batch, threads, maximum_arena_bytes=maximum_arena_bytes, maximum_work=maximum_work)
+        return Session(self, maximum_batch, threads, maximum_run_bytes=maximum_run_bytes, maximum_work=maximum_work)
 
     def _values(self, kind: str) -> tuple[ValueInfo, ...]:
         handle = self._open_handle()

@@ -96,7 +96,7 @@ class Session(Closeable):
     __slots__ = ("_inputs", "_outputs", "_turn")
 
     def __init__(
-        self, model: Model, maximum_batch: int = 1, threads: int = 0, *, maximum_arena_bytes: int = 0, maximum_work: int = 0
+        self, model: Model, maximum_batch: int = 1, threads: int = 0, *, maximum_run_bytes: int = 0, maximum_work: int = 0
     ) -> None:
         """Compiles the network.
 
@@ -104,8 +104,8 @@ class Session(Closeable):
             model: a model with a graph.
             maximum_batch: the largest batch that will be run.
             threads: threads for one run; 0 means what OpenMP would use (OMP_NUM_THREADS, else every core).
-            maximum_arena_bytes: limit of the session's arena. 0 means 512 MiB, and 65,536 for each byte of the layers' tensors
-                in the file; 2**64 - 1 means none.
+            maximum_run_bytes: limit of the session's arena, inputs and outputs together. 0 means 512 MiB, and 65,536 for each
+                byte of the layers' tensors in the file; 2**64 - 1 means none.
             maximum_work: limit of one run's work, in multiply-adds of an int8 convolution; multipoint.h says what else counts
                 as how many. 0 means 2**39, and 2**28 for each byte of the layers' tensors in the file.
 
@@ -118,7 +118,7 @@ class Session(Closeable):
             _library.SessionOptions,
             maximum_batch=maximum_batch,
             threads=threads,
-            maximum_arena_bytes=maximum_arena_bytes,
+            maximum_run_bytes=maximum_run_bytes,
             maximum_work=maximum_work,
         )
         source = model._open_handle()
