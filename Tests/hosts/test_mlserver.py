@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -159,6 +160,16 @@ def test_requests_at_once(server, images, logits):
 
     with ThreadPoolExecutor(8) as clients:
         assert len(list(clients.map(ask, range(400)))) == 400
+
+
+@pytest.mark.parametrize("name", ["requests_around_unloading", "unloading_what_did_not_load"])
+def test_the_runtime_alone(tmp_path, packed_digits, images, logits, name):
+    model(tmp_path, "digits", packed_digits, threads=1)
+    np.save(tmp_path / "images.npy", images[:20])
+    np.save(tmp_path / "logits.npy", logits[:20])
+    program = Path(__file__).with_name("mlserver_runtime.py")
+    result = subprocess.run([sys.executable, program, name, tmp_path], capture_output=True, text=True, timeout=120)
+    assert result.returncode == 0, result.stdout + result.stderr
 
 
 def test_models_that_do_not_load(tmp_path, packed_digits):

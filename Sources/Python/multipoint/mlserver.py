@@ -56,6 +56,8 @@ class MultipointRuntime(MLModel):  # type: ignore[misc]
                 500,
             )
         super().__init__(settings)
+        #: Nothing before `load` and after `unload`.
+        self._batches: Optional[Batches] = None
 
     async def load(self) -> bool:
         try:
@@ -82,14 +84,20 @@ class MultipointRuntime(MLModel):  # type: ignore[misc]
         self.outputs = [_metadata(value) for value in self._values_out]
 
     async def unload(self) -> bool:
-        await self._batches.close()
+        # Also called where `load` has failed. Whoever asks from now on hears that there is no model; who waits is answered.
+        batches, self._batches = self._batches, None
+        if batches is not None:
+            await batches.close()
         return True
 
     async def predict(self, payload: InferenceRequest) -> InferenceResponse:
+        batches = self._batches
+        if batches is None:
+            raise MLServerError(f"model {self.name} is not loaded", 503)
         arrays, batch = self._read(payload.inputs)
         wanted = self._wanted(payload)
         try:
-            results = await self._batches.run(arrays, batch)
+            results = await batches.run(arrays, batch)
         except MultipointError as error:
             raise MLServerError(f"model {self.name}: {error}", 500) from error
         named = zip((value.name for value in self._values_out), results)
