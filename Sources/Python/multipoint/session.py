@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import threading
+import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Optional, Union
@@ -13,7 +15,7 @@ from numpy.typing import NDArray
 
 from . import _library
 from ._handle import Closeable, Handle
-from ._library import limit, make, text
+from ._library import make, text
 from ._tensors import AnyArray, TensorView, destination_array, empty, is_array, source_array, tensor_list
 from .model import Model, ValueInfo
 
@@ -117,8 +119,8 @@ class Session(Closeable):
             _library.SessionOptions,
             maximum_batch=maximum_batch,
             threads=threads,
-            maximum_run_bytes=limit(maximum_run_bytes, "maximum_run_bytes"),
-            maximum_work=limit(maximum_work, "maximum_work"),
+            maximum_run_bytes=maximum_run_bytes,
+            maximum_work=maximum_work,
         )
         source = model._open_handle()
         self._inputs = model.inputs
@@ -127,6 +129,7 @@ class Session(Closeable):
         self._handle = Handle(
             "multipoint_session_create", "multipoint_session_destroy", source.pointer, ctypes.byref(options)
         )
+        _sessions.add(self)
 
     @property
     def inputs(self) -> tuple[ValueInfo, ...]:
@@ -265,6 +268,18 @@ class Session(Closeable):
                     )
                 )
         return Profile(batch=info.batch, runs=info.runs, seconds=info.seconds, steps=tuple(steps))
+
+
+_sessions: weakref.WeakSet[Session] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    """In a child nobody gives back the turn of a thread that was running a session."""
+    for session in _sessions:
+        session._turn = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_after_fork)
 
 
 def _listed(out: Any) -> list[Any]:
