@@ -44,13 +44,14 @@ public:
         std::vector<multipoint_tensor> sources(inputs.size()), results(outputs.size());
         std::vector<std::vector<int64_t>> shapes(inputs.size() + outputs.size());
         const int64_t batch = read_inputs(call, sources, shapes);
+        BatchSession session = sessions.take();
+        // Larger than any before: what it was made for is of no more use. Made before the outputs, so that a batch beyond a limit
+        // is refused before there is memory for it.
+        if (session.maximum_batch < batch) session = this->session(batch);
         for (size_t index = 0; index < outputs.size(); ++index) {
             auto &shape = shapes[inputs.size() + index] = outputs[index].with_batch(batch);
             results[index] = described(call.output(index, shape), shape);
         }
-        BatchSession session = sessions.take();
-        // Larger than any before: what it was made for is of no more use.
-        if (session.maximum_batch < batch) session = this->session(batch);
         const multipoint_status status = multipoint_session_run(
             session.session.get(), sources.data(), sources.size(), results.data(), results.size());
         // Its message lives until this thread's next call; giving the session back makes none.
