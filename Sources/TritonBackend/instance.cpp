@@ -124,7 +124,7 @@ void Instance::run_group(std::uint64_t start) noexcept {
     const auto status = multipoint_session_run(session_.get(), inputs_.data(), inputs_.size(), outputs_.data(), outputs_.size());
     times.compute_end = now();
     try {
-        check(status, model_.title());
+        check_run(status, model_.title());
         scatter();
         for (Request *request : group_) request->send();
     } catch (...) {
