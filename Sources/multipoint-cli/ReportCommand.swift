@@ -23,7 +23,7 @@ struct ReportCommand: ParsableCommand {
     var output: String
 
     func run() throws {
-        try requireWritable(output)
+        try requireWritable(output, apartFrom: [file] + (original.map { [$0] } ?? []))
         let packed = try PackedFile(path: file)
         let network = try original.map { try ModelFile.readNetwork(onnx: $0, inputShapes) }
         let model = try ReportModel(

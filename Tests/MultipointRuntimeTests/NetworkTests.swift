@@ -17,6 +17,33 @@ final class NetworkTests: XCTestCase {
         }
     }
 
+    /// Packed networks give an image the same bits whatever the number of threads, the batch, the place in it, what ran before, and the
+    /// session. (Layers kept in float do not promise that: oneDNN adds up their products in an order that depends on the threads.)
+    func testResultsDoNotDependOnThreadsBatchOrSession() throws {
+        let packed = try (100..<140).map { try RandomNetwork(seed: $0) }.filter { $0.network.layers.values.allSatisfy(\.isPacked) }
+        XCTAssertGreaterThan(packed.count, 20)
+        for (number, random) in packed.enumerated() {
+            var generator = SeededGenerator(seed: UInt64(number))
+            let size = random.input.count / random.batch
+            let images = (0..<5).map { _ in (0..<size).map { _ in Float.random(in: -1...1, using: &generator) } }
+            let prepared = random.prepared
+            let alone = try Session(prepared, maximumBatch: 1, threads: 1)
+            let expected = try images.map { try alone.run([$0], batch: 1) }
+            XCTAssertEqual(Set(expected).count, images.count, "network \(number): images that give the same result cannot be told apart")
+            for threads in 1...3 {
+                let session = try Session(prepared, maximumBatch: 5, threads: threads)
+                for order in [[0, 1, 2, 3, 4], [3, 1], [4, 2, 0], [2], [0, 1, 2, 3, 4]] {
+                    let found = try session.run([order.flatMap { images[$0] }], batch: order.count)
+                    for (output, values) in found.enumerated() {
+                        XCTAssertEqual(
+                            values, order.flatMap { expected[$0][output] },
+                            "network \(number), output \(output), \(threads) threads, images \(order)")
+                    }
+                }
+            }
+        }
+    }
+
     /// The generator makes what it is meant to.
     func testRandomNetworksAreOfAllKinds() throws {
         var fusions: Set<String> = []

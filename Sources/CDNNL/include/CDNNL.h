@@ -158,6 +158,16 @@ void multipoint_threads_have(int count);
  * create one. Found out by creating them. */
 int multipoint_threads_possible(int count);
 
+/* MARK: forks */
+
+/* Between these two calls no other thread can fork; it waits. For what takes a lock that a child would find taken for ever: oneDNN's calls
+ * that compile take that of its cache, and hold this themselves. Not recursive, and not around anything of the caller's. */
+void multipoint_forks_wait(void);
+void multipoint_forks_may(void);
+
+/* How often this process's line has been forked since the library was loaded. */
+int multipoint_forks(void);
+
 /* Whether the CPU has SSE4.1, the least that oneDNN's integer kernels need (CPUID leaf 1, ECX bit 19). */
 static inline int multipoint_cpu_has_sse41(void) {
     unsigned a, b, c, d;

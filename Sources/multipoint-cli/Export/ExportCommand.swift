@@ -50,7 +50,7 @@ struct ExportCommand: ParsableCommand {
     }
 
     func run() throws {
-        try requireWritable(output)
+        try requireWritable(output, apartFrom: [model] + (original.map { [$0] } ?? []))
         let content = try FileContent(path: model)
         defer { withExtendedLifetime(content) {} }
         let packed = try PackedFile(bytes: content.bytes, source: "`\(model)`")
