@@ -100,7 +100,7 @@ static void *compile_for_ever(void *file) {
     while (!is_done) {
         multipoint_model *own = NULL;
         if (multipoint_model_open_memory(bytes->bytes, bytes->count, NULL, &own) != MULTIPOINT_OK) exit(2);
-        multipoint_session_options options = {sizeof options, 1, 1};
+        multipoint_session_options options = {.struct_size = sizeof options, .maximum_batch = 1, .threads = 1};
         multipoint_session *session = NULL;
         if (multipoint_session_create(own, &options, &session) != MULTIPOINT_OK) exit(2);
         multipoint_session_destroy(session);
