@@ -25,7 +25,7 @@ final class KnownFaultsTests: XCTestCase {
         var arguments: [(Argument, Memory)] = [
             (.source, try source.memory(from)), (.weights, try packed.memory(chosen)), (.destination, try sums.memory(to)),
         ]
-        if let descriptor = primitive.scratchpad { arguments.append((.scratchpad, try scratchpad.memory(descriptor))) }
+        if let descriptor = try primitive.scratchpad() { arguments.append((.scratchpad, try scratchpad.memory(descriptor))) }
         try withExtendedLifetime((source, packed, scratchpad, sums)) { 
             try primitive.execute(Stream(), ArgumentList(arguments, of: primitive))
         }
