@@ -2,6 +2,9 @@
 
 /// `y = scale · x + shift` per channel.
 struct ChannelAffine {
+    /// More than any layer has; each takes several float64 numbers while it is folded.
+    static let maximumChannels = 1 << 20
+
     var scale: [Double]
     var shift: [Double]
 }
