@@ -5,6 +5,8 @@ import FuzzTargets
 // multipoint-corrupt run TARGET SEED FIRST LAST FILES...   damages files in ways FIRST to LAST, runs each; two lines each on stdout
 // multipoint-corrupt show TARGET SEED NUMBER FILES...      the damaged file itself
 // multipoint-corrupt replay TARGET FILES...                runs files as they are
+//
+// Sessions have the limits that SECURITY.md advises; with MULTIPOINT_DEFAULT_LIMITS in the environment, the library's own.
 
 func fail(_ message: String) -> Never {
     FileHandle.standardError.write(Data("multipoint-corrupt: \(message)\n".utf8))
@@ -30,6 +32,8 @@ func writeSeeds(_ folder: String) throws {
     for (index, graph) in graphSeeds.enumerated() { try write(graph, "graph/shell\(index)") }
 }
 
+let bounds = ProcessInfo.processInfo.environment["MULTIPOINT_DEFAULT_LIMITS"] == nil ? FuzzBounds.server : .defaults
+
 /// In kB, of /proc/self/status.
 func memory(_ key: String) -> Int {
     let status = (try? String(contentsOfFile: "/proc/self/status", encoding: .utf8)) ?? ""
@@ -49,7 +53,7 @@ func runCorrupted(_ corruption: Corruption, _ target: FuzzTarget, _ numbers: Clo
         try? Data("5".utf8).write(to: URL(fileURLWithPath: "/proc/self/clear_refs"))
         let before = memory("VmRSS")
         let start = ContinuousClock.now
-        let outcome = target.run(file, .defaults)
+        let outcome = target.run(file, bounds)
         let time = ContinuousClock.now - start
         let milliseconds = Int(time.components.seconds * 1000 + time.components.attoseconds / 1_000_000_000_000_000)
         say("\(number) \(outcome.rawValue) \(milliseconds) \(max(0, memory("VmHWM") - before))")
@@ -61,7 +65,7 @@ switch arguments.first {
 case "seeds" where arguments.count == 2: try writeSeeds(arguments[1])
 case "replay" where arguments.count > 2:
     guard let target = FuzzTarget(rawValue: arguments[1]) else { fail("no target is called `\(arguments[1])`") }
-    for path in arguments.dropFirst(2) { print(path, target.run(content(path), .defaults).rawValue) }
+    for path in arguments.dropFirst(2) { print(path, target.run(content(path), bounds).rawValue) }
 case "run" where arguments.count > 5, "show" where arguments.count > 4:
     guard let target = FuzzTarget(rawValue: arguments[1]), let seed = UInt64(arguments[2]), let first = Int(arguments[3]) else {
         fail("a target, a seed and a number are expected, found \(arguments[1...3])")

@@ -34,6 +34,8 @@ public struct FuzzBounds: Sendable {
 
     /// Milliseconds, so that there is time for many inputs.
     public static let quick = FuzzBounds(runByteCount: 1 << 26, work: 1 << 31)
+    /// What SECURITY.md advises to servers.
+    public static let server = FuzzBounds(runByteCount: 256 << 20, work: 1 << 36)
     public static let defaults = FuzzBounds(runByteCount: 0, work: 0)
 }
 
