@@ -75,8 +75,8 @@ multipoint_tensor described(const void *data, multipoint_dtype dtype, const std:
 
 class LayerKernel final : public Kernel {
 public:
-    LayerKernel(const host::Node &node, multipoint_operator op, int threads)
-        : place(place_of(node)), thread_count(threads), model(packed_file(node, 1, place)) {
+    LayerKernel(const host::Node &node, multipoint_operator op, const Settings &settings)
+        : place(place_of(node)), thread_count(settings.thread_count()), model(packed_file(node, 1, settings, place)) {
         if (node.output_count() != 1) throw host::InvalidArgument(place + ": one output is expected");
         const std::string name = layer_name(node);
         multipoint_layer *found = nullptr;
@@ -278,6 +278,6 @@ private:
 
 }  // namespace
 
-std::unique_ptr<Kernel> make_layer_kernel(const host::Node &node, multipoint_operator op, int threads) {
-    return std::make_unique<LayerKernel>(node, op, threads);
+std::unique_ptr<Kernel> make_layer_kernel(const host::Node &node, multipoint_operator op, const Settings &settings) {
+    return std::make_unique<LayerKernel>(node, op, settings);
 }

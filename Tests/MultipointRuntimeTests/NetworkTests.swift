@@ -20,9 +20,11 @@ final class NetworkTests: XCTestCase {
     /// Packed networks give an image the same bits whatever the number of threads, the batch, the place in it, what ran before, and the
     /// session. (Layers kept in float do not promise that: oneDNN adds up their products in an order that depends on the threads.)
     func testResultsDoNotDependOnThreadsBatchOrSession() throws {
-        let packed = try (100..<140).map { try RandomNetwork(seed: $0) }.filter { $0.network.layers.values.allSatisfy(\.isPacked) }
-        XCTAssertGreaterThan(packed.count, 20)
-        for (number, random) in packed.enumerated() {
+        var count = 0
+        for number in 100..<150 {
+            let random = try RandomNetwork(seed: UInt64(number))
+            guard random.network.layers.values.allSatisfy(\.isPacked), random.hasFreeBatch else { continue }
+            count += 1
             var generator = SeededGenerator(seed: UInt64(number))
             let size = random.input.count / random.batch
             let images = (0..<5).map { _ in (0..<size).map { _ in Float.random(in: -1...1, using: &generator) } }
@@ -42,6 +44,7 @@ final class NetworkTests: XCTestCase {
                 }
             }
         }
+        XCTAssertGreaterThan(count, 15)
     }
 
     /// The generator makes what it is meant to.
@@ -76,5 +79,12 @@ extension NetworkComparison {
 
 extension RandomNetwork {
     var prepared: PreparedNetwork { PreparedNetwork(network) }
+
+    /// Some blocks expand a constant to the batch that the network was made for.
+    var hasFreeBatch: Bool {
+        !network.nodes.contains { node in
+            if case .expand = node.operation { true } else { false }
+        }
+    }
 }
 

@@ -142,14 +142,14 @@ static void test_forks_while_compiling(byte_string file, int forks) {
 }
 
 int main(int argument_count, char **arguments) {
-    /* memcheck is fifty times slower. */
+    /* memcheck counts what the lost thread had as lost by the child, which it is. */
     const int is_brief = argument_count > 1 && strcmp(arguments[1], "--brief") == 0;
     byte_string file = sample_network();
     if (CHECK_OK(multipoint_model_open_memory(file.bytes, file.count, NULL, &model))) {
         test_early_child();
         test_child();
         test_child();
-        test_forks_while_compiling(file, is_brief ? 6 : 200);
+        if (!is_brief) test_forks_while_compiling(file, 200);
     }
     byte_string_free(file);
     multipoint_model_destroy(model);

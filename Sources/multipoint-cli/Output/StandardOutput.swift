@@ -1,4 +1,5 @@
-import Glibc
+// `stdout` is a variable to Swift.
+@preconcurrency import Glibc
 
 /// Standard output that takes everything, or an error.
 enum StandardOutput {
