@@ -141,6 +141,9 @@ dnnl_status_t onednn_sgemm(
 extern void omp_set_num_threads(int);
 extern int omp_get_max_threads(void);
 extern int omp_get_thread_limit(void);
+extern int omp_in_parallel(void);
+extern int omp_get_dynamic(void);
+extern void omp_set_dynamic(int);
 
 /* What `#pragma omp parallel` compiles to (libgomp ABI GOMP_4.0): runs `body(data)` once in each of `threads` threads. */
 extern void GOMP_parallel(void (*body)(void *), void *data, unsigned threads, unsigned flags);
