@@ -90,9 +90,7 @@ typedef enum multipoint_status {
     /** The progress callback asked to stop. */
     MULTIPOINT_CANCELLED = 7,
     /** The process was forked after a run with several threads: only objects made with one thread can run in the child
-     *  (GNU OpenMP's worker threads do not survive fork; using them would hang). Or it was forked while another thread was in a
-     *  call that opens, makes or describes something: that thread held locks which nobody gives back in the child, where only
-     *  runs and executions of what was compiled before work. */
+     *  (GNU OpenMP's worker threads do not survive fork; using them would hang). */
     MULTIPOINT_FORKED = 8,
     /** This CPU lacks SSE4.1. */
     MULTIPOINT_UNSUPPORTED_MACHINE = 9,
@@ -302,16 +300,17 @@ typedef struct multipoint_session_options {
     int64_t maximum_batch;
     /** Threads for one run, up to 1024; 0 means what OpenMP would use on the creating thread (OMP_NUM_THREADS, else every core).
      *  INVALID_ARGUMENT for more than OMP_THREAD_LIMIT; OUT_OF_MEMORY if the system does not give the process so many, when
-     *  the session is made or when another of the caller's threads runs it first. */
+     *  the session is made or when another of the caller's threads runs it first. In a parallel region of OpenMP that the host is
+     *  in, 0 means 1, and only objects of 1 thread are made and run: INVALID_ARGUMENT for others. */
     int32_t threads;
     /* Limits of what the network may ask for, as in multipoint_model_options. 0 means the default, UINT64_MAX none. */
-    /** Bytes of the session's arena (see multipoint_session_info). Default 512 MiB, and 65,536 for each byte of the layers' tensors
-     *  in the file. */
-    uint64_t maximum_arena_bytes;
+    /** Bytes of the session's arena (see multipoint_session_info), and of the inputs and outputs of the largest batch. Default 512 MiB,
+     *  65,536 for each byte of the layers' tensors in the file, and 1,024 for each element of the inputs. */
+    uint64_t maximum_run_bytes;
     /** Work of one run of the largest batch, in multiply-adds of an int8 convolution, about 5 picoseconds each on a CPU with
      *  VNNI and one thread. A multiply-add in float counts as 8, in a grouped convolution as 16, in one of oneDNN's reference
-     *  kernels as 1024; a byte that any step reads or writes, and an element that a window covers, as 64. Default 2^39, and
-     *  2^28 for each byte of the layers' tensors in the file. */
+     *  kernels as 1024; a byte that any step reads or writes as 64, an element under a window as 256. Default 2^38, 2^28
+     *  for each byte of the layers' tensors in the file, and 2^16 for each element of the inputs. */
     uint64_t maximum_work;
 } multipoint_session_options;
 
@@ -330,7 +329,8 @@ MULTIPOINT_API void multipoint_session_destroy(multipoint_session *session);
 /**
  * Run the network: `inputs` and `outputs` in the model's order, all float (MULTIPOINT_F32), shapes as
  * multipoint_model_input and _output describe them with one batch size, 1 to maximum_batch, in place of -1.
- * Returns when the outputs are written. A batch size is compiled when first seen; after that a run allocates nothing.
+ * Returns when the outputs are written. A batch size or layout is compiled when first seen, and again if sixteen others were run
+ * since; a run that compiles nothing allocates nothing.
  */
 MULTIPOINT_API multipoint_status multipoint_session_run(multipoint_session *session, const multipoint_tensor *inputs,
                                                         size_t input_count, const multipoint_tensor *outputs,

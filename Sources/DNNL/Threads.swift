@@ -15,17 +15,18 @@ public enum Threads {
         let wanted = Int32(clamping: count)
         if before != wanted { omp_set_num_threads(wanted) }
         defer { if before != wanted { omp_set_num_threads(before) } }
+        // oneDNN shares out work for as many threads as it asks for. With OMP_DYNAMIC there could be fewer.
+        let mayBeFewer = wanted > 1 && omp_get_dynamic() != 0
+        if mayBeFewer { omp_set_dynamic(0) }
+        defer { if mayBeFewer { omp_set_dynamic(1) } }
         if wanted > 1 { noteParallelRun() }
         return try body()
     }
 
-    /// Calls `body(context, thread, threads)` once in each of up to `count` OpenMP threads, oneDNN's own worker threads.
+    /// Whether the caller is in a parallel region of its own, where a region in it would get one thread (OMP_MAX_ACTIVE_LEVELS) or oneDNN
+    /// take it to have one.
     @inline(__always)
-    public static func parallel(
-        _ count: Int, _ context: UnsafeMutableRawPointer, _ body: @convention(c) (UnsafeMutableRawPointer?) -> Void
-    ) {
-        if count <= 1 { body(context) } else { GOMP_parallel(body, context, UInt32(clamping: count), 0) }
-    }
+    public static var areTaken: Bool { omp_in_parallel() != 0 }
 
     /// The most threads that OpenMP gives to a region (OMP_THREAD_LIMIT).
     public static var limit: Int { Int(omp_get_thread_limit()) }
@@ -40,17 +41,6 @@ public enum Threads {
         guard (try? requireHeadroom("start threads")) != nil, multipoint_threads_possible(missing) == missing else { return false }
         multipoint_threads_have(Int32(clamping: count))
         return true
-    }
-
-    /// Inside `parallel`: this thread's number and how many there are.
-    @inline(__always)
-    public static var place: (thread: Int, of: Int) { (Int(omp_get_thread_num()), Int(omp_get_num_threads())) }
-
-    /// Inside `parallel`: this thread's part of `count` pieces of work.
-    @inline(__always)
-    public static func share(of count: Int) -> Range<Int> {
-        let place = place
-        return (count * place.thread / place.of)..<(count * (place.thread + 1) / place.of)
     }
 
     // MARK: fork
@@ -69,5 +59,33 @@ public enum Threads {
     public static var wereLostInFork: Bool {
         let process = parallelProcess.load(ordering: .relaxed)
         return process != 0 && process != getpid()
+    }
+}
+
+/// Work in pieces that threads share.
+open class SharedWork {
+    public let pieces: Int
+
+    public init(pieces: Int) { self.pieces = pieces }
+
+    /// Works on a thread's share of the pieces.
+    open func run(_ share: Range<Int>) {}
+
+    /// Works on all pieces in up to `threads` OpenMP threads, oneDNN's own worker threads. One thread does not ask OpenMP where it is: the
+    /// caller may be in a region of its own.
+    @inline(__always)
+    public final func runAll(threads: Int) {
+        if threads <= 1 { return run(0..<pieces) }
+        let runShare: @convention(c) (UnsafeMutableRawPointer?) -> Void = { context in
+            guard let context else { return }
+            Unmanaged<SharedWork>.fromOpaque(context)._withUnsafeGuaranteedRef { $0.runShare() }
+        }
+        GOMP_parallel(runShare, Unmanaged.passUnretained(self).toOpaque(), UInt32(clamping: threads), 0)
+        withExtendedLifetime(self) {}
+    }
+
+    private func runShare() {
+        let (thread, threads) = (Int(omp_get_thread_num()), Int(omp_get_num_threads()))
+        run((pieces * thread / threads)..<(pieces * (thread + 1) / threads))
     }
 }

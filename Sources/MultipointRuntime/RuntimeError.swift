@@ -61,14 +61,19 @@ public func requireThreads(_ count: Int) throws(RuntimeError) {
         throw RuntimeError(
             .forked, "this process was forked after a run with several threads; only plans and sessions of 1 thread can run here")
     }
+    guard !Threads.areTaken else {
+        throw RuntimeError(
+            .invalidArgument, "threads: in a parallel region of OpenMP's only plans and sessions of 1 thread can run, found \(count)")
+    }
     guard Threads.canHave(count) else {
         throw RuntimeError(.outOfMemory, "threads: the system does not give this process \(count) threads at the moment")
     }
 }
 
-/// A requested thread count: 0 is what OpenMP would use on this thread, or 1 in a forked child that has lost its workers.
+/// A requested thread count: 0 is what OpenMP would use on this thread, or 1 in a parallel region and in a forked child that has lost
+/// its workers.
 public func resolvedThreads(_ requested: Int) throws(RuntimeError) -> Int {
-    if requested == 0, Threads.wereLostInFork { return 1 }
+    if requested == 0, Threads.wereLostInFork || Threads.areTaken { return 1 }
     let count = requested == 0 ? min(max(1, Threads.current), max(1, Threads.limit)) : requested
     guard (1...1024).contains(count) else {
         let found = requested == 0 ? "0, for which OpenMP would use \(count) (OMP_NUM_THREADS)" : "\(requested)"
@@ -78,17 +83,4 @@ public func resolvedThreads(_ requested: Int) throws(RuntimeError) -> Int {
         throw RuntimeError(.invalidArgument, "threads: OpenMP allows \(Threads.limit) (OMP_THREAD_LIMIT), found \(count)")
     }
     return count
-}
-
-/// Runs what compiles, unless a fork has left locks behind that it could wait for.
-func compiling<R>(_ body: () throws -> R) throws -> R {
-    try requireUnlocked()
-    return try Fork.noticing(body)
-}
-
-/// Refuses to wait for threads that a fork has left behind.
-public func requireUnlocked() throws(RuntimeError) {
-    if Fork.mayHang {
-        throw RuntimeError(.forked, "this process was forked while another thread was opening or compiling something; nothing new can be made here")
-    }
 }

@@ -11,8 +11,10 @@ public final class Session {
     /// Names of the values that a run returns.
     public let outputNames: [String]
 
-    /// One per combination of batch size and layouts seen so far; all share the arena and the prepared network's weights.
+    /// One for each combination of batch size and layouts that was run lately; all share the arena and the prepared network's weights.
+    /// The first is that of the largest batch, which stays; the others are in order of their last use.
     private var executions: [(interface: ProgramInterface, execution: Execution)] = []
+    private static let mostExecutions = 17
     private var arena: AlignedBuffer
     private let largest: Program
     /// Whether runs are timed step by step. A session that is not profiled pays one comparison per run.
@@ -58,14 +60,23 @@ public final class Session {
         _ prepared: PreparedNetwork, _ interface: ProgramInterface, _ outputs: [String], _ threads: Int,
         _ limits: SessionLimits
     ) throws -> Execution {
-        try compiling {
-            try requireMemory()
-            return try Threads.with(threads) {
-                let program = try NetworkCompiler.compile(prepared, interface, outputs: outputs, threads: threads)
-                try limits.check(program, batch: interface.batch)
-                return try placing("network `\(prepared.network.name)`") { try Execution(program) }
-            }
+        let externals = try check(prepared, interface, outputs, limits)
+        try requireMemory()
+        return try Threads.with(threads) {
+            let program = try NetworkCompiler.compile(prepared, interface, outputs: outputs, threads: threads)
+            try limits.check(program, batch: interface.batch, externals: externals)
+            return try placing("network `\(prepared.network.name)`") { try Execution(program) }
         }
+    }
+
+    /// - Returns: bytes of the inputs, then of the outputs.
+    private static func check(
+        _ prepared: PreparedNetwork, _ interface: ProgramInterface, _ outputs: [String], _ limits: SessionLimits
+    ) throws(RuntimeError) -> [Int] {
+        let shapes = try prepared.shapes(batch: interface.batch)
+        let externals = prepared.externalByteCounts(shapes, outputs: outputs)
+        try limits.check(shapes, batch: interface.batch, externals: externals)
+        return externals
     }
 
     /// Bytes of activations, conversions and scratchpads: all memory that belongs to the session alone, whatever the batch.
@@ -85,7 +96,8 @@ public final class Session {
     /// Runs a batch. Inputs and outputs are float tensors in the caller's memory, in the order of `network.inputs` and
     /// `outputNames`; the shapes are those that `network.shapes(batch:)` gives. Memory needs no alignment.
     ///
-    /// A combination of batch size and layouts is compiled when first seen; after that nothing is allocated.
+    /// A combination of batch size and layouts is compiled when first seen, and again if sixteen others were run since; a run that
+    /// compiles nothing allocates nothing.
     public func run(
         batch: Int, inputs: UnsafeBufferPointer<ExternalTensor>, outputs: UnsafeBufferPointer<ExternalTensor>
     ) throws {
@@ -104,7 +116,10 @@ public final class Session {
     private func execution(
         batch: Int, _ inputs: UnsafeBufferPointer<ExternalTensor>, _ outputs: UnsafeBufferPointer<ExternalTensor>
     ) throws -> Execution {
-        for (interface, execution) in executions where interface.describes(batch: batch, inputs, outputs) { return execution }
+        if let known = executions.firstIndex(where: { $0.interface.describes(batch: batch, inputs, outputs) }) {
+            if known > 1 { executions.insert(executions.remove(at: known), at: 1) }
+            return executions[min(known, 1)].execution
+        }
         guard (1...maximumBatch).contains(batch) else {
             throw RuntimeError(.invalidArgument, "batch: 1 to \(maximumBatch) expected, found \(batch)")
         }
@@ -113,7 +128,8 @@ public final class Session {
         if execution.program.arenaByteCount > arena.byteCount {
             arena = try AlignedBuffer(byteCount: execution.program.arenaByteCount)
         }
-        executions.append((interface, execution))
+        if executions.count == Session.mostExecutions { executions.removeLast() }
+        executions.insert((interface, execution), at: 1)
         return execution
     }
 }
@@ -157,10 +173,28 @@ extension Session {
 
     /// Nil before the first run since `startProfiling`.
     public var profile: SessionProfile? {
-        guard let (batch, execution, times) = profiled, let shapes = try? prepared.network.shapes(batch: batch) else { return nil }
-        let names = prepared.network.inputs.map(\.name) + outputNames
-        let externals = names.map { (shapes[$0].flatMap(elementCount(of:)) ?? 0) * ElementType.float32.byteCount }
+        guard let (batch, execution, times) = profiled, let shapes = try? prepared.shapes(batch: batch) else { return nil }
+        let externals = prepared.externalByteCounts(shapes, outputs: outputNames)
         return SessionProfile(execution.program, times, batch: batch, externalByteCounts: externals)
+    }
+}
+
+extension PreparedNetwork {
+    /// Elements of all inputs of a batch, whatever the caller takes for one.
+    public func inputCount(batch: Int) -> Int {
+        network.inputs.reduce(0) { $0.addingSaturated(elementCount(of: $1.shape(batch: max(1, batch))) ?? .max) }
+    }
+
+    /// Of every value.
+    func shapes(batch: Int) throws(RuntimeError) -> [String: [Int]] {
+        do { return try network.shapes(batch: batch) } catch { throw RuntimeError(.invalidArgument, "batch \(batch): \(error)") }
+    }
+
+    /// Of the inputs, then the outputs.
+    fileprivate func externalByteCounts(_ shapes: [String: [Int]], outputs: [String]) -> [Int] {
+        (network.inputs.map(\.name) + outputs).map { name in
+            (shapes[name].flatMap(elementCount(of:)) ?? 0) * ElementType.float32.byteCount
+        }
     }
 }
 

@@ -28,10 +28,10 @@ public struct ModelLayers: Equatable, Sendable {
 /// node is called so.
 /// - Throws: `ONNXImportError` naming the file and what in it is wrong.
 public func readLayers(path: String) throws(ONNXImportError) -> ModelLayers {
-    let folder = path.lastIndex(of: "/").map { String(path[...$0]) } ?? ""
     do throws(ONNXImportError) {
         let model = try decodeModel(try readFile(path))
-        return try LayerNodes(GraphReader(model, tensors: TensorReader(folder: folder), inputShapes: InputShapes([:]))).layers()
+        let tensors = TensorReader(folder: ModelFolder(ofModel: path))
+        return try LayerNodes(GraphReader(model, tensors: tensors, inputShapes: InputShapes([:]))).layers()
     } catch {
         throw ONNXImportError("\(path): \(error.description)", kind: error.kind)
     }

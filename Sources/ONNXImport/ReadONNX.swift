@@ -14,18 +14,22 @@ import SwiftProtobuf
 public func readONNX(
     path: String, inputShapes: [String: [ValueInfo.Dimension]] = [:]
 ) throws(ONNXImportError) -> GraphDefinition {
-    let bytes = try readFile(path)
-    let folder = path.lastIndex(of: "/").map { String(path[...$0]) } ?? ""
-    return try readONNX(bytes: bytes, source: path, folder: folder, inputShapes: inputShapes)
+    try definition(try readFile(path), source: path, ModelFolder(ofModel: path), inputShapes)
 }
 
 /// Reads an ONNX model from memory.
 /// - Parameters:
 ///   - source: what to call the model in messages.
-///   - folder: where external data is looked for; nil if there is no such place.
+///   - folder: where external data is looked for, ending in a slash; nil if there is no such place.
 /// - Throws: `ONNXImportError`.
 public func readONNX(
     bytes: [UInt8], source: String, folder: String? = nil, inputShapes: [String: [ValueInfo.Dimension]] = [:]
+) throws(ONNXImportError) -> GraphDefinition {
+    try definition(bytes, source: source, folder.map { ModelFolder($0) }, inputShapes)
+}
+
+private func definition(
+    _ bytes: [UInt8], source: String, _ folder: ModelFolder?, _ inputShapes: [String: [ValueInfo.Dimension]]
 ) throws(ONNXImportError) -> GraphDefinition {
     do throws(ONNXImportError) {
         let model = try decodeModel(bytes)

@@ -4,8 +4,8 @@ import ONNXMessages
 
 /// Reads tensors, whether their elements are in typed fields, in raw bytes or in another file.
 struct TensorReader {
-    /// Where external data is looked for, empty or ending in a slash; nil if there is no such place.
-    let folder: String?
+    /// Where external data is looked for; nil if there is no such place.
+    let folder: ModelFolder?
 
     /// - Parameter place: what to call the tensor in messages.
     func read(_ tensor: Onnx_TensorProto, called place: String) throws(ONNXImportError) -> Tensor {

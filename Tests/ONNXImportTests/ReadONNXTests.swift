@@ -55,6 +55,23 @@ import ONNXMessages
             try Data(bytes).write(to: URL(fileURLWithPath: folder + "model.onnx"))
             try Data([0, 0, 0, 0x40, 0, 0, 0x80, 0xC0]).write(to: URL(fileURLWithPath: folder + "w.bin"))
             #expect(try readONNX(path: folder + "model.onnx") == read(Self.convolution))
+            try linksOfFilesBesideTheModel(folder)
+        }
+    }
+
+    /// A link may lead to a file beside the model or beside what the model's own path links to, and nowhere else.
+    private func linksOfFilesBesideTheModel(_ folder: String) throws {
+        let files = FileManager.default
+        try files.createDirectory(atPath: folder + "cache", withIntermediateDirectories: false)
+        try files.createSymbolicLink(atPath: folder + "cache/model.onnx", withDestinationPath: "../model.onnx")
+        try files.createSymbolicLink(atPath: folder + "cache/w.bin", withDestinationPath: "../w.bin")
+        #expect(try readONNX(path: folder + "cache/model.onnx") == read(Self.convolution))
+
+        try files.createDirectory(atPath: folder + "hostile", withIntermediateDirectories: false)
+        try files.copyItem(atPath: folder + "model.onnx", toPath: folder + "hostile/model.onnx")
+        try files.createSymbolicLink(atPath: folder + "hostile/w.bin", withDestinationPath: "../w.bin")
+        expectError(.invalid, "external data `w.bin` is outside the model's folder") {
+            _ = try readONNX(path: folder + "hostile/model.onnx")
         }
     }
 

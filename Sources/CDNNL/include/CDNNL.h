@@ -141,6 +141,9 @@ dnnl_status_t onednn_sgemm(
 extern void omp_set_num_threads(int);
 extern int omp_get_max_threads(void);
 extern int omp_get_thread_limit(void);
+extern int omp_in_parallel(void);
+extern int omp_get_dynamic(void);
+extern void omp_set_dynamic(int);
 
 /* What `#pragma omp parallel` compiles to (libgomp ABI GOMP_4.0): runs `body(data)` once in each of `threads` threads. */
 extern void GOMP_parallel(void (*body)(void *), void *data, unsigned threads, unsigned flags);
@@ -154,6 +157,16 @@ void multipoint_threads_have(int count);
 /* How many of `count` threads the process can have at this moment beside the calling one: GNU OpenMP ends the process if it cannot
  * create one. Found out by creating them. */
 int multipoint_threads_possible(int count);
+
+/* MARK: forks */
+
+/* Between these two calls no other thread can fork; it waits. For what takes a lock that a child would find taken for ever: oneDNN's calls
+ * that compile take that of its cache, and hold this themselves. Not recursive, and not around anything of the caller's. */
+void multipoint_forks_wait(void);
+void multipoint_forks_may(void);
+
+/* How often this process's line has been forked since the library was loaded. */
+int multipoint_forks(void);
 
 /* Whether the CPU has SSE4.1, the least that oneDNN's integer kernels need (CPUID leaf 1, ECX bit 19). */
 static inline int multipoint_cpu_has_sse41(void) {

@@ -44,6 +44,13 @@ struct NodeFolding {
         }
     }
 
+    /// About how much longer than a sum an operator takes for an element.
+    static func cost(of operatorType: String) -> Int {
+        // A power of integers is up to 126 products.
+        if operatorType == "Pow" { return 16 }
+        return Elementwise.foldedOperators.contains(operatorType) ? 4 : 1
+    }
+
     /// Operators that can be computed at translation.
     static let operators = Elementwise.foldedOperators.union([
         "Identity", "Cast", "Shape", "Size", "ConstantOfShape", "Range", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose",
@@ -81,6 +88,7 @@ extension NodeFolding {
         guard let values = tensor.integers, tensor.shape.count <= 1 else {
             throw fail("\(what) \(text(index)): a list of integers expected")
         }
+        guard values.count <= reader.longestList else { throw fail("\(what) \(text(index)): at most \(reader.longestList) numbers expected") }
         return values.map { Int($0) }
     }
 

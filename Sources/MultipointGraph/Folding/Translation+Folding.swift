@@ -10,20 +10,27 @@ struct SampledTensor {
     var origin: String
 }
 
-/// How much folding, and nodes that constants are made for, may still make and read, in elements.
+/// How much a translation may still make and read: constants that are folded, those that nodes are given, weights of layers, indices.
+///
+/// What is made is counted in words of 4 bytes, also where it shares its memory with what it was made of: simplification may part them.
 struct FoldingBudget {
     private var rest: Int
-    /// Elements that folded nodes may still read: a few numbers of a large constant take as long as all of them.
+    /// Elements that may still be gone through: a few numbers of a large constant take as long as all of them.
     private var work: Int
+    /// The most elements of one constant: what a large file has, it may have in another form.
+    private let largest: Int
 
     /// The most elements of a result whose inputs are smaller.
-    private static let resultLimit = 1 << 24
+    static let resultLimit = 1 << 23
+    /// Words that are made of nothing, 208 MiB.
+    static let wordLimit = 52 << 20
 
     /// - Parameter given: elements in the file.
     init(given: Int) {
+        largest = max(TensorLimits.computedCount, given)
         let given = 64 * min(given, 1 << 40)
-        rest = FoldingBudget.resultLimit * 4 + given
-        work = FoldingBudget.resultLimit * 16 + given
+        rest = FoldingBudget.wordLimit + given
+        work = (1 << 28) + given
     }
 
     /// What a node's results may have.
@@ -31,22 +38,33 @@ struct FoldingBudget {
         min(rest, max(FoldingBudget.resultLimit, inputs.reduce(0) { max($0, $1?.count ?? 0) }))
     }
 
-    mutating func spend(_ results: [Tensor]) { rest -= min(rest, results.reduce(0) { $0 + $1.count }) }
-
-    /// - Returns: false if so many are too many.
-    mutating func spend(_ count: Int) -> Bool {
-        guard count <= min(rest, TensorLimits.computedCount) else { return false }
-        rest -= count
+    /// - Returns: false if so many words are too many.
+    mutating func spend(_ words: Int) -> Bool {
+        guard words <= rest else { return false }
+        rest -= words
         return true
     }
 
-    /// - Returns: false if these are too many to read.
-    mutating func read(_ inputs: [Tensor?]) -> Bool {
-        let count = inputs.reduce(0) { $0 + ($1?.count ?? 0) }
-        guard count <= work else { return false }
-        work -= count
+    /// The same for one constant.
+    mutating func spend(_ count: Int, words: Int) -> Bool { count <= largest && spend(words * count) }
+
+    /// - Parameter cost: of one element, in the time that a sum takes.
+    /// - Returns: false if these are too many elements to go through.
+    mutating func read(_ count: Int, cost: Int = 1) -> Bool {
+        let (total, overflow) = count.multipliedReportingOverflow(by: cost)
+        guard !overflow, total <= work else { return false }
+        work -= total
         return true
     }
+}
+
+extension [Tensor?] {
+    fileprivate var elementCount: Int { reduce(0) { $0 + ($1?.count ?? 0) } }
+}
+
+extension Tensor {
+    /// Words of 4 bytes.
+    var wordCount: Int { integers == nil ? count : 2 * count }
 }
 
 extension Translation {
@@ -83,13 +101,27 @@ extension Translation {
         return true
     }
 
-    /// Charges a constant that a node is about to make.
-    /// - Parameter count: its elements; nil if they are too many for an integer.
-    mutating func charge(_ count: Int?, _ reader: NodeReader) throws(GraphError) {
-        guard let count, budget.spend(count) else {
+    /// Charges what a node is about to make.
+    /// - Parameters:
+    ///   - count: its elements; nil if they are too many for an integer.
+    ///   - words: of an element.
+    mutating func charge(_ count: Int?, words: Int = 1, _ reader: NodeReader) throws(GraphError) {
+        guard let count, budget.spend(count, words: words) else {
             throw reader.unsupported(
                 "it needs a constant of \(count.map { "\($0)" } ?? "too many") elements, which with those of the nodes before is too large")
         }
+    }
+
+    /// Charges going through the constants that a node reads.
+    mutating func chargeReading(_ count: Int, cost: Int = 1, _ reader: NodeReader) throws(GraphError) {
+        guard budget.read(count, cost: cost) else {
+            throw reader.unsupported("the network computes too much of its constants; fold them before (with onnxsim, say)")
+        }
+    }
+
+    /// The same for a node's inputs.
+    mutating func chargeReading(_ node: NodeDefinition) throws(GraphError) {
+        try chargeReading(node.inputs.reduce(0) { $0 + (constants[$1]?.count ?? 0) }, NodeReader(node: node, version: operatorSet))
     }
 
     private func isFoldable(_ node: NodeDefinition) -> Bool {
@@ -119,12 +151,16 @@ extension Translation {
         var results: [[Tensor]] = []
         for sample in 0..<(dependsOnBatch ? Translation.sampleBatches.count : 1) {
             let inputs = reader.node.inputs.map { sampled[$0]?.samples[sample] ?? constants[$0] }
-            guard reader.node.operatorType == "Shape" || reader.node.operatorType == "Size" || budget.read(inputs) else {
-                throw reader.unsupported("the network computes too much of its constants; fold them before (with onnxsim, say)")
-            }
+            let type = reader.node.operatorType, cost = NodeFolding.cost(of: type)
+            if type != "Shape", type != "Size" { try chargeReading(inputs.elementCount, cost: cost, reader) }
             let folding = NodeFolding(reader: reader, inputs: inputs, limit: budget.limit(inputs: inputs))
-            results.append(try folding.results())
-            budget.spend(results[sample])
+            let made = try folding.results()
+            // Broadcast operands are smaller than what is computed of them.
+            try chargeReading(made.reduce(0) { $0 + $1.count }, cost: cost, reader)
+            guard budget.spend(made.reduce(0) { $0 + $1.wordCount }) else {
+                throw reader.unsupported("with this node, what is computed of constants is too large")
+            }
+            results.append(made)
         }
         return results
     }

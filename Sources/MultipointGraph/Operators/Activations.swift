@@ -79,10 +79,10 @@ extension Translation {
         let alpha = try reader.float("alpha") ?? 1, input = try operand(0, reader).name
         guard alpha > 0, (1 / alpha).isNormal else { throw reader.unsupported("alpha \(alpha): a positive number expected") }
         if alpha == 1 { return try emit(.elementwise(.elu(alpha: 1)), reader, inputs: [input]) }
-        let reciprocal = constant(reader, "reciprocal", Tensor(shape: [], [1 / alpha]))
+        let reciprocal = try constant(reader, "reciprocal", [1 / alpha])
         let quotient = try step(.multiply, reader, "quotient", inputs: [input, reciprocal])
         let unit = try step(.elementwise(.elu(alpha: 1)), reader, "elu", inputs: [quotient])
-        try emit(.multiply, reader, inputs: [unit, constant(reader, "alpha", Tensor(shape: [], [alpha]))])
+        try emit(.multiply, reader, inputs: [unit, try constant(reader, "alpha", [alpha])])
     }
 
     /// Versions 7, 9 and 16. One slope for all elements is LeakyRelu's.

@@ -8,19 +8,22 @@ extension Translation {
     /// `a − c = a + (−c)` for a constant c, exactly; so that it folds as additions do.
     mutating func subtract(_ reader: NodeReader) throws(GraphError) {
         let inputs = try operands(reader, count: 2...2)
-        guard let subtrahend = constants[inputs[1]] else { return try emit(.binary(.subtract), reader, inputs: inputs) }
-        try emit(.add, reader, inputs: [inputs[0], constant(reader, "negated", subtrahend.mapFloats { -$0 })])
+        guard let subtrahend = constants[inputs[1]], let values = subtrahend.floats else {
+            return try emit(.binary(.subtract), reader, inputs: inputs)
+        }
+        let negated = try constant(reader, "negated", shape: subtrahend.shape, values.map { -$0 })
+        try emit(.add, reader, inputs: [inputs[0], negated])
     }
 
     /// Division by a constant is multiplication by its reciprocal, where that is an ordinary number.
     mutating func divide(_ reader: NodeReader) throws(GraphError) {
         let inputs = try operands(reader, count: 2...2)
         if inputs.contains(where: integers.contains) { return try divideIntegers(inputs, reader) }
-        let reciprocal = constants[inputs[1]]?.mapFloats { 1 / $0 }
-        guard let reciprocal, reciprocal.floats?.allSatisfy(\.isNormal) == true else {
+        guard let divisor = constants[inputs[1]], let values = divisor.floats, values.allSatisfy({ (1 / $0).isNormal }) else {
             return try emit(.binary(.divide), reader, inputs: inputs)
         }
-        try emit(.multiply, reader, inputs: [inputs[0], constant(reader, "reciprocal", reciprocal)])
+        let reciprocal = try constant(reader, "reciprocal", shape: divisor.shape, values.map { 1 / $0 })
+        try emit(.multiply, reader, inputs: [inputs[0], reciprocal])
         divisors[reader.output] = inputs[1]
     }
 
@@ -30,7 +33,7 @@ extension Translation {
         try reader.checkInputCount(2...2)
         var inputs = reader.node.inputs
         if let exponent = constants[inputs[1]], case .int64(let values) = exponent.elements {
-            inputs[1] = constant(reader, "exponent", Tensor(shape: exponent.shape, values.map { Float($0) }))
+            inputs[1] = try constant(reader, "exponent", shape: exponent.shape, values.map { Float($0) })
         }
         try check(inputs, reader)
         if let exponent = constants[inputs[1]], let values = exponent.floats, values.count == 1,
@@ -60,7 +63,7 @@ extension Translation {
         guard mean, inputs.count > 1 else { return try fold(.add, inputs, reader) }
         let sum = newValue("\(reader.name)/sum")
         try fold(.add, inputs, reader, name: newNode("\(reader.name)/sum"), output: sum)
-        let share = constant(reader, "share", Tensor(shape: [], [1 / Float(inputs.count)]))
+        let share = try constant(reader, "share", [1 / Float(inputs.count)])
         try emit(.multiply, reader, inputs: [sum, share])
     }
 
@@ -120,13 +123,5 @@ extension Translation {
         guard operands.contains(where: { shapes[$0] != nil }) else {
             throw reader.unsupported(operands.count == 2 ? "both operands are constants" : "all operands are constants")
         }
-    }
-}
-
-extension Tensor {
-    /// Integers stay as they are.
-    func mapFloats(_ transform: (Float) -> Float) -> Tensor {
-        guard let floats else { return self }
-        return Tensor(shape: shape, floats.map(transform))
     }
 }

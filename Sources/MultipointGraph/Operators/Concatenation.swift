@@ -21,6 +21,8 @@ extension Translation {
         let rule = ShapeRule(node: reader.name, inputs: operands)
         let shape = try rule.concat(axis: axis)
         try rule.checkSize(shape)
+        // Before anything of that size is made.
+        try charge(elementCount(of: shape), reader)
         let summand = try constant(in: operands, shape: shape, axis: axis, reader)
         var parts: [String] = []
         var begin = 0
@@ -39,13 +41,11 @@ extension Translation {
                 isPadded ? try step(.pad(pads: pads, .constant(0)), reader, "padded", inputs: [operand.name]) : operand.name)
         }
         let joined = parts.count == 1 ? parts[0] : try step(.concat(axis: axis), reader, "joined", inputs: parts)
-        try emit(.add, reader, inputs: [joined, constant(reader, "constants", summand)])
+        try emit(.add, reader, inputs: [joined, define(like: "\(reader.name)/constants", summand)])
     }
 
     /// The result with zeros in the place of computed operands. Its other axes are those of the constants: the first may be the batch.
-    private mutating func constant(in operands: [Operand], shape: [Int], axis: Int, _ reader: NodeReader) throws(GraphError) -> Tensor {
-        let count = elementCount(of: shape)
-        try charge(count, reader)
+    private func constant(in operands: [Operand], shape: [Int], axis: Int, _ reader: NodeReader) throws(GraphError) -> Tensor {
         let outer = shape[..<axis].reduce(1, *), inner = shape[(axis + 1)...].reduce(1, *)
         var parts: [(length: Int, values: [Float]?)] = []
         for (index, operand) in operands.enumerated() {
@@ -53,7 +53,7 @@ extension Translation {
             parts.append((operand.shape[axis] * inner, values))
         }
         var elements: [Float] = []
-        elements.reserveCapacity(count ?? 0)
+        elements.reserveCapacity(elementCount(of: shape) ?? 0)
         for row in 0..<outer {
             for (length, values) in parts {
                 if let values { elements += values[row * length..<(row + 1) * length] } else { elements += Array(repeating: 0, count: length) }

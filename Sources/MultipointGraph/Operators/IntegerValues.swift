@@ -22,7 +22,7 @@ extension Translation {
             if let element = values.firstIndex(where: { $0.magnitude > 1 << 24 }) {
                 throw reader.unsupported("operand `\(operand)`: element \(element) is \(values[element]); integers up to 2²⁴ are exact")
             }
-            result[index] = constant(reader, "operand", Tensor(shape: tensor.shape, values.map { Float($0) }))
+            result[index] = try constant(reader, "operand", shape: tensor.shape, values.map { Float($0) })
         }
         return result
     }
@@ -37,7 +37,7 @@ extension Translation {
     mutating func meanOfIntegers(_ input: Operand, axes: [Int], keepsDimensions: Bool, _ reader: NodeReader) throws(GraphError) {
         if isBatchOpen, axes.contains(0) { throw reader.unsupported("the mean of integers over an open batch is not supported") }
         let sum = try step(.reduce(.sum, axes: axes, keepsDimensions: keepsDimensions), reader, "sum", inputs: [input.name])
-        let count = constant(reader, "count", Tensor(shape: [], [Float(axes.reduce(1) { $0 * input.shape[$1] })]))
+        let count = try constant(reader, "count", [Float(axes.reduce(1) { $0 * input.shape[$1] })])
         try divideIntegers([sum, count], reader)
     }
 }

@@ -16,9 +16,18 @@ extension Translation {
 
     /// Appends a node for a new layer.
     /// - Parameters:
+    ///   - shape: of the weights, which are charged before the layer is made.
     ///   - input: nil for the reader's first.
     ///   - output: nil for the reader's.
-    mutating func emit(layer: Layer, _ reader: NodeReader, input: String? = nil, output: String? = nil) throws(GraphError) {
+    mutating func emit(
+        shape: [Int], layer: @autoclosure () -> Layer, _ reader: NodeReader, input: String? = nil, output: String? = nil
+    ) throws(GraphError) {
+        let count = elementCount(of: shape)
+        try charge(count, reader)
+        // Biases.
+        try charge(shape.first, reader)
+        try chargeReading(count ?? 0, reader)
+        let layer = layer()
         guard layers[layer.name] == nil else { throw reader.fail("there is another layer `\(layer.name)`") }
         try layer.validate()
         keep(layer)
@@ -38,10 +47,10 @@ extension Translation {
         let layer = Layer(
             name: reader.name, operation: .convolution(attributes), shape: shape, weights: .float(weights),
             bias: try bias(channels: shape[0], reader))
-        guard input.isSignal else { return try emit(layer: layer, reader) }
+        guard input.isSignal else { return try emit(shape: shape, layer: layer, reader) }
         let image = try step(.unsqueeze(axes: [2]), reader, "image", inputs: [input.name])
         let result = newValue("\(reader.name)/result")
-        try emit(layer: layer, reader, input: image, output: result)
+        try emit(shape: shape, layer: layer, reader, input: image, output: result)
         try emit(.squeeze(axes: [2]), reader, name: newNode("\(reader.name)/signal"), inputs: [result])
     }
 

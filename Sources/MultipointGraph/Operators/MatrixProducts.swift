@@ -9,16 +9,14 @@ extension Translation {
         guard shapes[reader.node.inputs[1]] == nil else { return try computedGemm(left, reader) }
         guard shapes[left] != nil else { throw reader.unsupported("both matrices are constants") }
         let alpha = try reader.float("alpha") ?? 1
-        var (shape, weights) = try matrix(1, transposed: try !reader.flag("transB"), reader)
-        if alpha != 1 { weights = weights.map { $0 * alpha } }
-        if reader.hasInput(2), try !isRow(2, channels: shape[0], reader) {
-            let layer = Layer(name: reader.name, operation: .gemm, shape: shape, weights: .float(weights))
+        let weights = try matrix(1, transposed: try !reader.flag("transB"), reader), channels = weights.shape[0]
+        if reader.hasInput(2), try !isRow(2, channels: channels, reader) {
             let product = newValue("\(reader.name)/product")
-            try emit(layer: layer, reader, input: left, output: product)
+            try emit(shape: weights.shape, layer: weights.layer(reader.name, alpha: alpha), reader, input: left, output: product)
             return try addScaled(to: product, reader)
         }
-        let bias = try gemmBias(channels: shape[0], reader)
-        try emit(layer: Layer(name: reader.name, operation: .gemm, shape: shape, weights: .float(weights), bias: bias), reader, input: left)
+        let bias = try gemmBias(channels: channels, reader)
+        try emit(shape: weights.shape, layer: weights.layer(reader.name, alpha: alpha, bias), reader, input: left)
     }
 
     /// `alpha · A B + beta · C` with a computed B.
@@ -28,7 +26,7 @@ extension Translation {
         if alpha == 1, !reader.hasInput(2) { return try emit(.matrixProduct, reader, inputs: [left, right]) }
         var product = try step(.matrixProduct, reader, "product", inputs: [left, right])
         if alpha != 1 {
-            let factor = constant(reader, "alpha", Tensor(shape: [], [alpha]))
+            let factor = try constant(reader, "alpha", [alpha])
             if !reader.hasInput(2) { return try emit(.multiply, reader, inputs: [product, factor]) }
             product = try step(.multiply, reader, "scaled", inputs: [product, factor])
         }
@@ -41,9 +39,9 @@ extension Translation {
         var summand = reader.node.inputs[2]
         if shapes[summand] == nil {
             guard let (shape, values) = try floatsInput(2, "bias", reader) else { throw reader.fail("input 2 is missing") }
-            summand = constant(reader, "bias", Tensor(shape: shape, values.map { $0 * beta }))
+            summand = try constant(reader, "bias", shape: shape, values.map { $0 * beta })
         } else if beta != 1 {
-            let factor = constant(reader, "beta", Tensor(shape: [], [beta]))
+            let factor = try constant(reader, "beta", [beta])
             summand = try step(.multiply, reader, "summand", inputs: [summand, factor])
         }
         try emit(.add, reader, name: shapes[product] != nil && layers[reader.name] != nil ? newNode("\(reader.name)/add") : nil, inputs: [product, summand])
@@ -62,8 +60,7 @@ extension Translation {
         guard transposed else { return name }
         if shapes[name] != nil { return try step(.transpose(permutation: [1, 0]), reader, "transposed", inputs: [name]) }
         guard let (shape, values) = try floatsInput(index, "matrix", reader) else { throw reader.fail("input \(index) is missing") }
-        let tensor = Tensor(shape: [shape[1], shape[0]], values.transposed(rows: shape[0], columns: shape[1]))
-        return constant(reader, "transposed", tensor)
+        return try constant(reader, "transposed", shape: [shape[1], shape[0]], values.transposed(rows: shape[0], columns: shape[1]))
     }
 
     /// NumPy's matmul.
@@ -73,8 +70,8 @@ extension Translation {
         let (left, right) = (reader.node.inputs[0], reader.node.inputs[1])
         guard shapes[left] != nil || shapes[right] != nil else { throw reader.unsupported("both matrices are constants") }
         if shapes[left] != nil, constants[right]?.shape.count == 2 {
-            let (shape, weights) = try matrix(1, transposed: true, reader)
-            return try emit(layer: Layer(name: reader.name, operation: .gemm, shape: shape, weights: .float(weights)), reader)
+            let weights = try matrix(1, transposed: true, reader)
+            return try emit(shape: weights.shape, layer: weights.layer(reader.name), reader)
         }
         for index in 0..<2 where shapes[reader.node.inputs[index]] == nil { _ = try floatsInput(index, "matrix", reader) }
         try emit(.matrixProduct, reader, inputs: [left, right])
@@ -82,14 +79,12 @@ extension Translation {
 
     /// A constant matrix as [out, in].
     /// - Parameter transposed: whether it is stored as [in, out].
-    private func matrix(_ index: Int, transposed: Bool, _ reader: NodeReader) throws(GraphError) -> (
-        shape: [Int], values: [Float]
-    ) {
+    private func matrix(_ index: Int, transposed: Bool, _ reader: NodeReader) throws(GraphError) -> ConstantMatrix {
         guard let (shape, values) = try floatsInput(index, "weights", reader) else { throw reader.fail("it has no weights") }
         guard shape.count == 2, shape.allSatisfy({ $0 >= 1 }) else {
             throw reader.fail("weights `\(reader.node.inputs[index])` of shape \(shape): a matrix expected")
         }
-        return transposed ? ([shape[1], shape[0]], values.transposed(rows: shape[0], columns: shape[1])) : (shape, values)
+        return ConstantMatrix(stored: shape, values: values, isTransposed: transposed)
     }
 
     /// Whether a summand is the same for every row of the result, and constant.
@@ -99,13 +94,32 @@ extension Translation {
     }
 
     /// `beta · C`, where C is the same for every row of the result.
-    private func gemmBias(channels: Int, _ reader: NodeReader) throws(GraphError) -> [Float]? {
+    private mutating func gemmBias(channels: Int, _ reader: NodeReader) throws(GraphError) -> [Float]? {
         guard let (shape, values) = try floatsInput(2, "bias", reader) else { return nil }
         let beta = try reader.float("beta") ?? 1
         guard values.count == 1 || values.count == channels else {
             throw reader.fail("bias `\(reader.node.inputs[2])` of shape \(shape) does not broadcast to \(channels) features")
         }
+        try charge(channels, reader)
         let bias = values.count == 1 ? Array(repeating: values[0], count: channels) : values
         return beta == 1 ? bias : bias.map { $0 * beta }
+    }
+}
+
+/// A constant that becomes a layer's weights.
+private struct ConstantMatrix {
+    var stored: [Int]
+    var values: [Float]
+    /// Stored as [in, out].
+    var isTransposed: Bool
+
+    /// [out, in].
+    var shape: [Int] { isTransposed ? stored.reversed() : stored }
+
+    /// A Gemm with the weights times `alpha`.
+    func layer(_ name: String, alpha: Float = 1, _ bias: [Float]? = nil) -> Layer {
+        var weights = isTransposed ? values.transposed(rows: stored[0], columns: stored[1]) : values
+        if alpha != 1 { for index in weights.indices { weights[index] *= alpha } }
+        return Layer(name: name, operation: .gemm, shape: shape, weights: .float(weights), bias: bias)
     }
 }

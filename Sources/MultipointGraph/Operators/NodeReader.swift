@@ -17,6 +17,9 @@ struct NodeReader {
     /// Whether the operator's result jumps where its input changes by a rounding.
     var isDiscontinuous: Bool { ["Cast", "Ceil", "Floor", "Round", "Sign"].contains(node.operatorType) }
 
+    /// Numbers in lists of axes, sizes and the like: a few for every dimension, or one for every output. Messages repeat them.
+    var longestList: Int { max(8 * TensorLimits.rank, node.outputs.count) }
+
     /// An attribute that is ignored might change what the node computes.
     func allowAttributes(_ names: String...) throws(GraphError) { try allowAttributes(names) }
 

@@ -2,6 +2,9 @@
 
 /// `y = scale · x + shift` per channel.
 struct ChannelAffine {
+    /// More than any layer has; each takes several float64 numbers while it is folded.
+    static let maximumChannels = 1 << 20
+
     var scale: [Double]
     var shift: [Double]
 }
@@ -21,8 +24,11 @@ extension Translation {
         try reader.checkInputCount(5...5)
         let input = try operand(0, reader)
         guard input.shape.count >= 2 else { throw reader.fail("input `\(input.name)` of shape \(input.shape) has no channels") }
+        // Four parameters, scale and shift in float64.
+        try charge(input.shape[1], words: 12, reader)
         let affine = try batchNormalizationAffine(channels: input.shape[1], reader)
         if let (node, layer) = foldableLayer(computing: input) {
+            try chargeReading(layer.channels * layer.rowLength, reader)
             let folded = affine.folded(into: layer)
             try folded.validate()
             absorb(folded, node: node, output: reader.output)
@@ -72,8 +78,8 @@ extension Translation {
     private mutating func emit(_ affine: ChannelAffine, of input: Operand, _ reader: NodeReader) throws(GraphError) {
         let channels = affine.scale.count
         let shape = [1, channels] + Array(repeating: 1, count: input.shape.count - 2)
-        let scale = define(like: "\(reader.name)/scale", Tensor(shape: shape, affine.scale.map { Float($0) }))
-        let shift = define(like: "\(reader.name)/shift", Tensor(shape: shape, affine.shift.map { Float($0) }))
+        let scale = try constant(reader, "scale", shape: shape, affine.scale.map { Float($0) })
+        let shift = try constant(reader, "shift", shape: shape, affine.shift.map { Float($0) })
         let scaled = newValue("\(reader.name)/scaled")
         try emit(.multiply, reader, name: newNode("\(reader.name)/scale"), inputs: [input.name, scale], output: scaled)
         try emit(.add, reader, inputs: [scaled, shift])

@@ -25,10 +25,9 @@ extension Translation {
         try emit(reduction, reader, name: newNode("\(reader.name)/mean"), inputs: [input.name], output: mean)
         guard outputs.count > 1, let inverse = outputs[1] else { return }
         let centered = try step(.binary(.subtract), reader, "centered", inputs: [input.name, mean])
-        let squares = try step(.multiply, reader, "squares", inputs: [centered, centered])
+        let squares = try step(.multiply, reader, "squares", inputs: [centered, centered]), epsilon = try reader.float("epsilon") ?? 1e-5
         let variance = try step(reduction, reader, "variance", inputs: [squares])
-        let epsilon = constant(reader, "epsilon", Tensor(shape: [], [try reader.float("epsilon") ?? 1e-5]))
-        let sum = try step(.add, reader, "sum", inputs: [variance, epsilon])
+        let sum = try step(.add, reader, "sum", inputs: [variance, try constant(reader, "epsilon", [epsilon])])
         let deviation = try step(.elementwise(.sqrt), reader, "deviation", inputs: [sum])
         try emit(.elementwise(.reciprocal), reader, name: newNode("\(reader.name)/inverse"), inputs: [deviation], output: inverse)
     }
@@ -74,7 +73,8 @@ extension Translation {
         if let shift, shift.floats?.allSatisfy({ $0 == 0 }) != true { steps.append((.add, "shift", shift)) }
         var value = input
         for (index, (operation, what, tensor)) in steps.enumerated() {
-            let inputs = tensor.map { [value, constant(reader, what, $0)] } ?? [value]
+            var inputs = [value]
+            if let tensor { inputs.append(try constant(reader, what, shape: tensor.shape, tensor.floats ?? [])) }
             if index == steps.count - 1 {
                 try emit(operation, reader, inputs: inputs)
             } else {
@@ -87,7 +87,7 @@ extension Translation {
     }
 
     /// A constant of one number per channel (or group of `repeats` channels), shaped to broadcast over images.
-    private func perChannel(
+    private mutating func perChannel(
         _ index: Int, _ what: String, of input: Operand, repeats: Int = 1, _ reader: NodeReader
     ) throws(GraphError) -> Tensor {
         let channels = input.shape[1]
@@ -95,6 +95,8 @@ extension Translation {
         guard shape == [channels / repeats] else {
             throw reader.fail("\(what) `\(reader.node.inputs[index])` of shape \(shape); [\(channels / repeats)] expected")
         }
+        // Twice: this is not yet the constant.
+        try charge(channels, reader)
         return Tensor(
             shape: [1, channels] + Array(repeating: 1, count: input.shape.count - 2),
             values.flatMap { Array(repeating: $0, count: repeats) })
@@ -112,7 +114,7 @@ extension Translation {
         let squares = try step(.multiply, reader, "squares", inputs: [centered, centered])
         let variance = try step(mean, reader, "variance", inputs: [squares])
         let deviation = try step(.elementwise(.sqrt), reader, "deviation", inputs: [variance])
-        let epsilon = constant(reader, "epsilon", Tensor(shape: [], [Float(1e-9)]))
+        let epsilon = try constant(reader, "epsilon", [1e-9])
         let divisor = try step(.add, reader, "divisor", inputs: [deviation, epsilon])
         try emit(.binary(.divide), reader, inputs: [centered, divisor])
     }

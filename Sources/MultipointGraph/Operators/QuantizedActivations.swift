@@ -26,7 +26,9 @@ extension Translation {
         let input = try operand(0, reader)
         let (_, scales) = try reader.required(try floatsInput(1, "scale", reader), "scale")
         let zero = try constantInput(2, "zero point", reader)
-        guard scales.allSatisfy({ $0.isFinite && $0 > 0 }) else { throw reader.fail("scale \(scales): finite positive numbers expected") }
+        if let scale = scales.first(where: { !($0.isFinite && $0 > 0) }) {
+            throw reader.fail("scale \(scale): finite positive numbers expected")
+        }
         quantizedActivations[reader.output] = input.name
         let type = zero.map { $0.integerType } ?? .uint8, zeros = zero.map { $0.integers ?? [] } ?? [0]
         guard let type, zeros.allSatisfy({ $0 == type.range.lowerBound }),
@@ -51,7 +53,7 @@ extension Translation {
     private mutating func dequantizeIntegers(_ reader: NodeReader) throws(GraphError) {
         let input = try operand(0, reader)
         let scale = try reader.required(try floatsInput(1, "scale", reader), "scale")
-        guard scale.values.allSatisfy(\.isFinite) else { throw reader.fail("scale \(scale.values): finite numbers expected") }
+        if let scale = scale.values.first(where: { !$0.isFinite }) { throw reader.fail("scale \(scale): finite numbers expected") }
         let zero = try constantInput(2, "zero point", reader)
         guard zero == nil || zero?.shape == scale.shape else {
             throw reader.fail("zero point of shape \(zero?.shape ?? []), scale of shape \(scale.shape); equal ones expected")
@@ -67,11 +69,11 @@ extension Translation {
         var value = input.name
         if let zeros = zero?.asFloats, zeros.contains(where: { $0 != 0 }) {
             let shifted = newValue("\(reader.name)/shifted")
-            let offset = define(like: "\(reader.name)/offset", Tensor(shape: shape, zeros.map { -$0 }))
+            let offset = try constant(reader, "offset", shape: shape, zeros.map { -$0 })
             try emit(.add, reader, name: newNode("\(reader.name)/shift"), inputs: [value, offset], output: shifted)
             value = shifted
         }
-        try emit(.multiply, reader, inputs: [value, define(like: "\(reader.name)/scale", Tensor(shape: shape, scale.values))])
+        try emit(.multiply, reader, inputs: [value, try constant(reader, "scale", shape: shape, scale.values)])
     }
 
     /// Whether the nodes before a value keep it from being negative. Looks at some of them only.

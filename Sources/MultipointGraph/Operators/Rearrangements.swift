@@ -82,7 +82,7 @@ extension Translation {
         // Channels block by block, then in the order (channel, row, column).
         let blocks = try step(.spaceToDepth(blockSize: block), reader, "blocks", inputs: [input.name])
         let channels = input.shape[1], area = block * block
-        try charge(channels * area, reader)
+        try charge(channels * area, words: 2, reader)
         let indices = (0..<channels * area).map { $0 % area * channels + $0 / area }
         try emit(.gather(indices: indices, shape: [indices.count], axis: 1), reader, inputs: [blocks])
     }

@@ -123,9 +123,8 @@ extension Translation {
     private func resizedAxes(
         _ axes: [Int], scales: [Float], of input: Operand, _ reader: NodeReader
     ) throws(GraphError) -> [Resizing.Axis] {
-        guard scales.count == axes.count, scales.allSatisfy({ $0.isFinite && $0 > 0 }) else {
-            throw reader.fail("scales \(scales): \(axes.count) positive numbers expected")
-        }
+        guard scales.count == axes.count else { throw reader.fail("\(scales.count) scales for \(axes.count) axes") }
+        guard scales.allSatisfy({ $0.isFinite && $0 > 0 }) else { throw reader.fail("scales \(scales): positive numbers expected") }
         var resized: [Resizing.Axis] = []
         for (axis, scale) in zip(axes, scales) {
             let size = (Float(input.shape[axis]) * scale).rounded(.down)
@@ -173,7 +172,7 @@ extension Translation {
             resizing.mode = .nearest(.roundPreferCeil)
             return try emit(resizing, of: resizing.input.name, reader)
         }
-        for axis in resizing.axes { try charge(axis.resized, reader) }
+        for axis in resizing.axes { try charge(axis.resized, words: 2, reader) }
         let gathered = resizing.axes.map { axis in
             (axis.index, (0..<axis.resized).map { rounding.index((Float($0) + 0.5) / axis.scale, size: axis.size) })
         }

@@ -84,6 +84,7 @@ extension Translation {
         if let index = values.first(where: { !(-size..<size).contains(Int($0)) }) {
             throw reader.fail("index \(index) does not exist in axis \(axis) of `\(input.name)` of shape \(input.shape)")
         }
+        try charge(values.count, words: 2, reader)
         let indices = values.map { Int($0) < 0 ? Int($0) + size : Int($0) }
         try emit(.gather(indices: indices, shape: tensor.shape, axis: axis), reader, inputs: [input.name])
     }

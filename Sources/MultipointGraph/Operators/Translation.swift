@@ -92,6 +92,7 @@ struct Translation {
                 kind: .unsupported)
         }
         let reader = NodeReader(node: node, version: version)
+        try chargeReading(node)
         let hasMoreOutputs = node.operatorType == "Split" || node.operatorType == "LayerNormalization"
         for output in node.outputs.dropFirst() where !hasMoreOutputs && useCounts[output] != nil && !output.isEmpty {
             throw reader.unsupported("its output `\(output)` is used; only the first output is supported")
@@ -208,8 +209,14 @@ extension Translation {
     }
 
     /// A new constant of the node.
-    mutating func constant(_ reader: NodeReader, _ what: String, _ tensor: Tensor) -> String {
-        define(like: "\(reader.name)/\(what)", tensor)
+    /// - Parameters:
+    ///   - shape: charged before the values are made.
+    ///   - values: as many as the shape has.
+    mutating func constant(
+        _ reader: NodeReader, _ what: String, shape: [Int] = [], _ values: @autoclosure () -> [Float]
+    ) throws(GraphError) -> String {
+        try charge(elementCount(of: shape), reader)
+        return define(like: "\(reader.name)/\(what)", Tensor(shape: shape, values()))
     }
 
     /// The shape of a computed value or of a constant, for batch size 1.
@@ -265,6 +272,9 @@ extension Translation {
         guard let values = tensor.integers, tensor.shape.count <= 1 else {
             throw reader.fail("\(what) `\(reader.node.inputs[index])`: a list of integers expected")
         }
+        guard values.count <= reader.longestList else {
+            throw reader.fail("\(what) `\(reader.node.inputs[index])`: at most \(reader.longestList) numbers expected, found \(values.count)")
+        }
         return values.map { Int($0) }
     }
 
@@ -275,7 +285,7 @@ extension Translation {
         sampled[constant] = nil
     }
 
-    /// A new constant whose name starts with `base`.
+    /// A new constant, already charged, whose name starts with `base`.
     mutating func define(like base: String, _ tensor: Tensor) -> String {
         let name = valueNames.next(base)
         constants[name] = tensor

@@ -19,8 +19,7 @@ extension Translation {
         let axes = try transposedAxes(input, kernel: Array(shape[2...]), reader)
         let kernel = TransposedKernel(shape: shape, weights: weights, group: group, axes: axes)
         let bias = try bias(channels: kernel.channels, reader)
-        let layer = try kernel.layer(name: reader.name, bias: bias, reader)
-        try emit(layer, kernel, over: input, reader)
+        try emit(kernel, bias, over: input, reader)
     }
 
     private func transposedAxes(
@@ -61,8 +60,9 @@ extension Translation {
     }
 
     private mutating func emit(
-        _ layer: Layer, _ kernel: TransposedKernel, over input: Image, _ reader: NodeReader
+        _ kernel: TransposedKernel, _ bias: [Float]?, over input: Image, _ reader: NodeReader
     ) throws(GraphError) {
+        let shape = try kernel.layerShape(reader)
         var steps: [(Operation, String)] = kernel.rearrangement
         let starts = kernel.axes.map(\.start), ends = kernel.axes.map { $0.start + $0.count }
         if kernel.axes.contains(where: { $0.start > 0 || $0.start + $0.count < $0.phasePositions * $0.stride }) {
@@ -71,9 +71,11 @@ extension Translation {
         if input.isSignal { steps.append((.squeeze(axes: [2]), "signal")) }
         var value = input.name
         if input.isSignal { value = try step(.unsqueeze(axes: [2]), reader, "image", inputs: [value]) }
-        guard let last = steps.popLast() else { return try emit(layer: layer, reader, input: value) }
+        guard let last = steps.popLast() else {
+            return try emit(shape: shape, layer: kernel.layer(name: reader.name, shape, bias), reader, input: value)
+        }
         let phases = newValue("\(reader.name)/phases")
-        try emit(layer: layer, reader, input: value, output: phases)
+        try emit(shape: shape, layer: kernel.layer(name: reader.name, shape, bias), reader, input: value, output: phases)
         value = phases
         for (operation, what) in steps { value = try step(operation, reader, what, inputs: [value]) }
         try emit(last.0, reader, name: newNode("\(reader.name)/\(last.1)"), inputs: [value])
@@ -138,15 +140,21 @@ private struct TransposedKernel {
         ]
     }
 
-    /// Channels of the layer: (channel · stride + row phase) · stride + column phase.
-    func layer(name: String, bias: [Float]?, _ reader: NodeReader) throws(GraphError) -> Layer {
-        let phases = strides[0] * strides[1], inputs = shape[0] / group
+    /// Of the layer's weights.
+    func layerShape(_ reader: NodeReader) throws(GraphError) -> [Int] {
+        let shape = [channels * strides[0] * strides[1], shape[0] / group, axes[0].taps, axes[1].taps]
         // Where the kernel is smaller than the stride, most weights are 0.
-        guard let count = elementCount(of: [channels, phases, inputs, axes[0].taps, axes[1].taps]), count <= max(1 << 22, 16 * weights.count)
-        else { throw reader.unsupported("strides \(strides) of a kernel of \(axes.map(\.kernel)) are too large") }
-        let shape = [channels * phases, inputs, axes[0].taps, axes[1].taps]
+        guard let count = elementCount(of: shape), count <= max(1 << 22, 16 * weights.count) else {
+            throw reader.unsupported("strides \(strides) of a kernel of \(axes.map(\.kernel)) are too large")
+        }
+        return shape
+    }
+
+    /// Channels of the layer: (channel · stride + row phase) · stride + column phase.
+    func layer(name: String, _ layerShape: [Int], _ bias: [Float]?) -> Layer {
+        let phases = strides[0] * strides[1], inputs = layerShape[1]
         var phased: [Float] = []
-        phased.reserveCapacity(count)
+        phased.reserveCapacity(layerShape.reduce(1, *))
         for channel in 0..<channels {
             for rowPhase in 0..<strides[0] {
                 for columnPhase in 0..<strides[1] {
@@ -157,7 +165,7 @@ private struct TransposedKernel {
         let attributes = ConvolutionAttributes(
             pads: axes.map(\.padBegin) + axes.map(\.padEnd), dilations: axes.map(\.tapDilation), group: group)
         return Layer(
-            name: name, operation: .convolution(attributes), shape: shape, weights: .float(phased),
+            name: name, operation: .convolution(attributes), shape: layerShape, weights: .float(phased),
             bias: bias?.flatMap { Array(repeating: $0, count: phases) })
     }
 

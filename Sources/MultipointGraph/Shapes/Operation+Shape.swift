@@ -10,7 +10,7 @@ enum TensorLimits {
     static let rank = 8
     /// Elements: what 32-bit indices reach.
     static let count = Int(Int32.max)
-    /// Elements of constants that a translation makes.
+    /// Elements of a constant that a translation makes.
     static let computedCount = 1 << 26
     /// Strides, dilations, kernel sizes and pads; keeps products of two of them far from overflow.
     static let attribute = 1 << 20

@@ -6,8 +6,10 @@ extension Network {
         var removed: Set<Int> = []
         // What follows may be folded into the same layer, which then computes the output of the folded node.
         var shapeOf = shapes
+        /// Weights that may still be gone through: a layer that thousands of nodes follow is not worth folding them all.
+        var rest = layers.values.reduce(1 << 24) { $0 + 8 * $1.channels * $1.rowLength }
         for index in nodes.indices {
-            guard let (value, affine, layer) = channelAffine(nodes[index], uses, shapeOf, filedLayers),
+            guard let (value, affine, layer) = channelAffine(nodes[index], uses, shapeOf, filedLayers, &rest),
                 let producer = uses.producers[value]
             else { continue }
             let folded = affine.folded(into: layer)
@@ -24,18 +26,21 @@ extension Network {
 
     /// What a node does to the channels of a layer whose result nothing else uses; `value` is that result, maybe moved.
     private func channelAffine(
-        _ node: Node, _ uses: ValueUses, _ shapes: [String: [Int]], _ filedLayers: Set<String>
+        _ node: Node, _ uses: ValueUses, _ shapes: [String: [Int]], _ filedLayers: Set<String>, _ rest: inout Int
     ) -> (value: String, ChannelAffine, Layer)? {
         guard node.operation == .add || node.operation == .multiply, node.inputs.count == 2,
             let constantIndex = node.inputs.firstIndex(where: { constants[$0] != nil }),
             let tensor = constants[node.inputs[constantIndex]]
         else { return nil }
         let value = node.inputs[1 - constantIndex]
-        guard let (layer, channelOf) = layer(behind: value, uses, shapes), !filedLayers.contains(layer.name),
-            layer.outputQuantization == nil, let shape = shapes[value],
+        guard let (layer, share) = layer(behind: value, uses, shapes, filedLayers, &rest),
+            layer.outputQuantization == nil, layer.channels <= ChannelAffine.maximumChannels, let shape = shapes[value],
             let factors = tensor.perChannel(axis: layer.isConvolution ? 1 : shape.count - 1, of: shape)
         else { return nil }
-        let layerFactors = (0..<layer.channels).map { factors[channelOf($0)] }
+        let weights = layer.channels * layer.rowLength
+        guard weights <= rest else { return nil }
+        rest -= weights
+        let layerFactors = (0..<layer.channels).map { factors[$0 / share] }
         let neutral = Array(repeating: node.operation == .add ? 1.0 : 0.0, count: layer.channels)
         let affine =
             node.operation == .add
@@ -43,19 +48,24 @@ extension Network {
         return (value, affine, layer)
     }
 
-    /// The layer whose result a value is, and which channel of the value each of its channels becomes. In between may be what
-    /// moves elements within images.
+    /// The layer whose result a value is, and how many of its channels become one channel of the value, in order. In between may be
+    /// what moves elements within images.
     private func layer(
-        behind value: String, _ uses: ValueUses, _ shapes: [String: [Int]]
-    ) -> (Layer, channelOf: (Int) -> Int)? {
+        behind value: String, _ uses: ValueUses, _ shapes: [String: [Int]], _ filedLayers: Set<String>, _ rest: inout Int
+    ) -> (Layer, share: Int)? {
         var value = value
-        var channelOf: (Int) -> Int = { $0 }, isMoved = false
-        while uses.counts[value] == 1, quantization[value] == nil, let producer = uses.producers[value] {
+        var share = 1, isMoved = false
+        while rest > 0, uses.counts[value] == 1, quantization[value] == nil, let producer = uses.producers[value] {
+            rest -= 1
             switch nodes[producer].operation {
-            case .layer(let name): return layers[name].flatMap { $0.isConvolution || !isMoved ? ($0, channelOf) : nil }
+            case .layer(let name):
+                guard !filedLayers.contains(name), let layer = layers[name], layer.isConvolution || !isMoved else { return nil }
+                return (layer, share)
             case .depthToSpace(let block, .columnRowDepth):
-                let next = channelOf
-                channelOf = { next($0 / (block * block)) }
+                // The shapes bound blocks; a share beyond integers would be one of more channels than there are.
+                let (product, overflow) = share.multipliedReportingOverflow(by: block * block)
+                guard !overflow else { return nil }
+                share = product
             case .slice(_, _, let axes, _) where axes.allSatisfy({ $0 > 1 }): break
             case .squeeze(let axes?) where axes.allSatisfy({ $0 > 1 }): break
             default: return nil

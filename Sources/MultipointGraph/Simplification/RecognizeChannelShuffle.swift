@@ -6,7 +6,7 @@ extension Network {
         let uses = ValueUses(self)
         let samples = sampleShapes()
         /// Channels whose order may still be written down.
-        var rest = TensorLimits.computedCount
+        var rest = 1 << 20
         for index in nodes.indices {
             guard case .reshape = nodes[index].operation, let transpose = inner(nodes[index].inputs[0], uses),
                 case .transpose(let permutation) = transpose.operation, let split = inner(transpose.inputs[0], uses),

@@ -59,13 +59,7 @@ public struct LayerRows: Sendable {
         // Small layers are not worth waking the other threads.
         let threads = count * rowLength >= 1 << 16 ? threads : 1
         let decoding = Decoding(vectors: vectors, parts: parts, values: values)
-        Threads.with(threads) {
-            Threads.parallel(threads, Unmanaged.passUnretained(decoding).toOpaque()) { context in
-                guard let context else { return }
-                Unmanaged<Decoding>.fromOpaque(context)._withUnsafeGuaranteedRef { $0.runPart() }
-            }
-        }
-        withExtendedLifetime(decoding) {}
+        Threads.with(threads) { decoding.runAll(threads: threads) }
     }
 }
 
@@ -83,20 +77,19 @@ extension LayerRows {
 }
 
 /// One decoding of all rows, shared by its threads.
-private final class Decoding {
+private final class Decoding: SharedWork {
     let vectors: RowVectors
     let parts: [RowVectors.Part]
     let values: UnsafeMutablePointer<Int8>
 
     init(vectors: RowVectors, parts: [RowVectors.Part], values: UnsafeMutablePointer<Int8>) {
         (self.vectors, self.parts, self.values) = (vectors, parts, values)
+        super.init(pieces: parts.count)
     }
 
-    func runPart() {
+    override func run(_ share: Range<Int>) {
         vectors.withScratch { vector in
-            for row in Threads.share(of: parts.count) {
-                vectors.decode(parts[row], vector, to: values + row * vectors.length)
-            }
+            for row in share { vectors.decode(parts[row], vector, to: values + row * vectors.length) }
         }
     }
 }

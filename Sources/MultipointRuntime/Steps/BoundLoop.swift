@@ -1,11 +1,10 @@
 import DNNL
 
 /// A step of our own that works piece by piece, in several threads where that is worth waking them.
-class BoundLoop: BoundStep {
+class BoundLoop: SharedWork, BoundStep {
     /// Of the step's buffers, in its order.
     let addresses: UnsafeMutablePointer<UnsafeMutableRawPointer?>
     private let buffers: [BufferID]
-    private let pieces: Int
     private let threads: Int
 
     /// - Parameters:
@@ -14,10 +13,10 @@ class BoundLoop: BoundStep {
     ///   - leastWork: from which on the other threads are worth waking.
     init(_ buffers: [BufferID], pieces: Int, work: Int, leastWork: Int = 32_768, threads: Int) {
         self.buffers = buffers
-        self.pieces = pieces
         self.threads = work >= leastWork ? min(threads, pieces) : 1
         addresses = .allocate(capacity: max(1, buffers.count))
         addresses.initialize(repeating: nil, count: max(1, buffers.count))
+        super.init(pieces: pieces)
     }
 
     deinit { addresses.deallocate() }
@@ -28,15 +27,7 @@ class BoundLoop: BoundStep {
         }
     }
 
-    func run(_ stream: Stream) throws(DNNLError) {
-        Threads.parallel(threads, Unmanaged.passUnretained(self).toOpaque()) { context in
-            guard let context else { return }
-            Unmanaged<BoundLoop>.fromOpaque(context)._withUnsafeGuaranteedRef { $0.run(Threads.share(of: $0.pieces)) }
-        }
-    }
-
-    /// A thread's share of the pieces.
-    func run(_ share: Range<Int>) {}
+    func run(_ stream: Stream) throws(DNNLError) { runAll(threads: threads) }
 
     final func floats(_ index: Int) -> UnsafeMutablePointer<Float>? { addresses[index]?.assumingMemoryBound(to: Float.self) }
     final func bytes(_ index: Int) -> UnsafeMutablePointer<UInt8>? { addresses[index]?.assumingMemoryBound(to: UInt8.self) }

@@ -3,10 +3,9 @@ import MultipointQuantization
 
 /// A matrix product by several threads whose result does not depend on their number: oneDNN's sgemm on one thread each, over
 /// blocks of C's rows that follow from the shapes alone. (Its own threads may share out k, and then sums differ in their last bits.)
-struct BlockedProduct {
+final class BlockedProduct: SharedWork {
     private let product: MatrixProduct
     private let blockRows: Int
-    private let blockCount: Int
     private let failures: UnsafeMutableBufferPointer<DNNLError?>
 
     /// What one block has at least, so that handing it to a thread pays and B is not read too often.
@@ -15,26 +14,30 @@ struct BlockedProduct {
     private static var mostBlocks: Int { 16 }
 
     static func multiply(_ product: MatrixProduct, threads: Int) throws(DNNLError) {
-        let perRow = Double(product.n) * Double(product.k)
-        let worthwhile = Int((Double(leastOperations) / max(1, perRow)).rounded(.up))
-        let rows = max(leastRows, worthwhile, (product.m + mostBlocks - 1) / mostBlocks)
-        let blocks = (product.m + rows - 1) / rows
-        let failures = UnsafeMutableBufferPointer<DNNLError?>.allocate(capacity: blocks)
-        failures.initialize(repeating: nil)
-        defer {
-            failures.deinitialize()
-            failures.deallocate()
-        }
-        var work = BlockedProduct(product: product, blockRows: rows, blockCount: blocks, failures: failures)
-        withUnsafeMutablePointer(to: &work) { work in
-            Threads.parallel(min(threads, blocks), UnsafeMutableRawPointer(work)) { context in
-                guard let work = context?.assumingMemoryBound(to: BlockedProduct.self) else { return }
-                let place = Threads.place
-                for block in stride(from: place.thread, to: work.pointee.blockCount, by: place.of) { work.pointee.run(block) }
-            }
-        }
-        if let failure = failures.lazy.compactMap(\.self).first { throw failure }
+        let work = BlockedProduct(product)
+        work.runAll(threads: min(threads, work.pieces))
+        if let failure = work.failures.lazy.compactMap(\.self).first { throw failure }
     }
+
+    private init(_ product: MatrixProduct) {
+        let perRow = Double(product.n) * Double(product.k)
+        let worthwhile = Int((Double(BlockedProduct.leastOperations) / max(1, perRow)).rounded(.up))
+        let most = (product.m + BlockedProduct.mostBlocks - 1) / BlockedProduct.mostBlocks
+        let rows = max(BlockedProduct.leastRows, worthwhile, most)
+        let blocks = (product.m + rows - 1) / rows
+        self.product = product
+        blockRows = rows
+        failures = .allocate(capacity: blocks)
+        failures.initialize(repeating: nil)
+        super.init(pieces: blocks)
+    }
+
+    deinit {
+        failures.deinitialize()
+        failures.deallocate()
+    }
+
+    override func run(_ share: Range<Int>) { for block in share { run(block) } }
 
     private func run(_ block: Int) {
         let (p, first) = (product, block * blockRows)

@@ -12,6 +12,8 @@ static void create_session(calls *c, multipoint_model *model) {
     if (options->maximum_batch > 64 && options->maximum_batch <= 65536) options->maximum_batch = 64;
     options->threads = one_in(c, 8) ? (int32_t)read_integer(c) : 1;
     if (options->threads > 4 && options->threads <= 4096) options->threads = 2;
+    if (one_in(c, 16)) options->maximum_run_bytes = (uint64_t)read_integer(c);
+    if (one_in(c, 16)) options->maximum_work = (uint64_t)read_integer(c);
     multipoint_session *const sentinel = (multipoint_session *)c, *session = sentinel;
     if (!succeeded(multipoint_session_create(model, one_in(c, 8) ? NULL : options, one_in(c, 64) ? NULL : &session))) {
         REQUIRE(session == sentinel);
