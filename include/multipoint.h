@@ -305,7 +305,7 @@ typedef struct multipoint_session_options {
     int32_t threads;
     /* Limits of what the network may ask for, as in multipoint_model_options. 0 means the default, UINT64_MAX none. */
     /** Bytes of the session's arena (see multipoint_session_info), and of the inputs and outputs of the largest batch. Default 512 MiB,
-     *  65,536 for each byte of the layers' tensors in the file, and 1,024 for each element of the inputs. */
+     *  4,096 for each byte of the layers' tensors in the file, and 1,024 for each element of the inputs. */
     uint64_t maximum_run_bytes;
     /** Work of one run of the largest batch, in multiply-adds of an int8 convolution, about 5 picoseconds each on a CPU with
      *  VNNI and one thread. A multiply-add in float counts as 8, in a grouped convolution as 16, in one of oneDNN's reference

@@ -26,7 +26,7 @@ public struct SessionLimits: Equatable, Sendable {
                 .addingSaturated(inputCount.multipliedSaturated(by: perElement))
         }
         self.init(
-            runByteCount: limit(1 << 29, perByte: 1 << 16, perElement: 1 << 10),
+            runByteCount: limit(1 << 29, perByte: 1 << 12, perElement: 1 << 10),
             work: limit(1 << 38, perByte: 1 << 28, perElement: 1 << 16))
     }
 }

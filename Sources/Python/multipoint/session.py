@@ -104,7 +104,7 @@ class Session(Closeable):
             model: a model with a graph.
             maximum_batch: the largest batch that will be run.
             threads: threads for one run; 0 means what OpenMP would use (OMP_NUM_THREADS, else every core).
-            maximum_run_bytes: limit of the session's arena, inputs and outputs together. 0 means 512 MiB, 65,536 for each byte
+            maximum_run_bytes: limit of the session's arena, inputs and outputs together. 0 means 512 MiB, 4,096 for each byte
                 of the layers' tensors in the file, and 1,024 for each element of the inputs; 2**64 - 1 means none.
             maximum_work: limit of one run's work, in multiply-adds of an int8 convolution; multipoint.h says what else counts
                 as how many. 0 means 2**38, 2**28 for each byte of the layers' tensors in the file, and 2**16 for each element of
