@@ -142,6 +142,34 @@ import Testing
         expectError(.unsupported, "node `n`", "too large") { _ = try translation.fold(given.nodes[0]) }
     }
 
+    /// Whoever looks through a large constant for each of many nodes.
+    @Test func readingConstantsIsCharged() throws {
+        let given = definition([node("Add", ["x", "k"], "y")], ["k": zeros(8)])
+        var translation = try Translation(given, nodes: given.nodesInOrder(), layers: [])
+        let isSpent = translation.budget.read((1 << 28) + 64 * 8 - 7)
+        #expect(isSpent)
+        expectError(.unsupported, "node `y`", "computes too much") { try translation.translate(given.nodes[0]) }
+    }
+
+    @Test func powersCostMore() throws {
+        func powers(_ count: Int) -> GraphDefinition {
+            let chain = (0..<count).map { node("Pow", [$0 == 0 ? "c" : "p\($0 - 1)", "two"], "p\($0)") }
+            let made = [node("ConstantOfShape", ["shape"], "c", ["value": .tensor(ints(3))])] + chain
+            let tail = [node("Cast", ["p\(count - 1)"], "f", ["to": 1]), node("ReduceMax", ["f"], "m", ["keepdims": 0])]
+            return definition(made + tail + [node("Add", ["x", "m"], "y")], ["shape": ints(1 << 17), "two": Tensor(shape: [], [Int64(2)])])
+        }
+        // 16 for each element.
+        #expect(throws: Never.self) { try Network(definition: powers(120)) }
+        expectError(.unsupported, powers(140), "node `p", "computes too much")
+    }
+
+    /// A sum of many small operands with a large one goes through the large one for each.
+    @Test func sumsOfManyOperands() {
+        let sum = [node("ConstantOfShape", ["shape"], "c"), node("Sum", ["c"] + Array(repeating: "k", count: 1000), "s")]
+        let tail = [node("ReduceMax", ["s"], "m", ["keepdims": 0]), node("Add", ["x", "m"], "y")]
+        expectError(.unsupported, definition(sum + tail, ["shape": ints(1 << 20), "k": scalar(1)]), "node `s`", "computes too much")
+    }
+
     @Test func longListsOfNumbers() {
         let list = Tensor(shape: [65], Array(repeating: Int64(1), count: 65))
         expectError(.invalid, definition([node("Reshape", ["x", "k"], "y")], ["k": list]), "node `y`", "at most 64 numbers", "65")
