@@ -177,6 +177,13 @@ import Testing
         expectError(.invalid, definition(made, ["k": list]), "node `c`", "at most 64 numbers")
     }
 
+    @Test func constantsOfManyDimensions() {
+        let deep = Tensor(shape: Array(repeating: 1, count: 9), [Float(0)])
+        expectError(.invalid, definition([node("Add", ["x", "k"], "y")], ["k": deep]), "initializer `k`", "9 dimensions")
+        let constant = node("Constant", [], "k", ["value": .tensor(deep)])
+        expectError(.invalid, definition([constant, node("Add", ["x", "k"], "y")]), "node `k`", "9 dimensions")
+    }
+
     // MARK: long chains
 
     private func chain(_ count: Int, _ last: NodeDefinition) -> GraphDefinition {
