@@ -184,6 +184,15 @@ import Testing
         expectError(.invalid, definition([constant, node("Add", ["x", "k"], "y")]), "node `k`", "9 dimensions")
     }
 
+    /// Positions are float32 values.
+    @Test func positionsThatAreNotExact() throws {
+        for type in ["ArgMax", "ArgMin"] {
+            func search(_ size: Int) -> GraphDefinition { definition(input: [1, .fixed(size), 2], [node(type, ["x"], "y", ["axis": 1])]) }
+            #expect(try outputShape(search(1 << 24)) == [1, 1, 2])
+            expectError(.invalid, search((1 << 24) + 1), "node `y`", "axis 1 of `x`", "up to 16777216 are exact")
+        }
+    }
+
     // MARK: long chains
 
     private func chain(_ count: Int, _ last: NodeDefinition) -> GraphDefinition {
