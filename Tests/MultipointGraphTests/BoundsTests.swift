@@ -193,6 +193,11 @@ import Testing
         }
     }
 
+    @Test func constantsWithoutNames() {
+        let clip = [node("Clip", ["k", "", "top"], "c"), node("Add", ["x", "c"], "y")]
+        expectError(.invalid, definition(clip, ["k": scalar(5), "": scalar(9), "top": scalar(7)]), "an initializer has no name")
+    }
+
     // MARK: long chains
 
     private func chain(_ count: Int, _ last: NodeDefinition) -> GraphDefinition {
