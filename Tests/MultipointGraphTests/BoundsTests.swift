@@ -170,6 +170,12 @@ import Testing
         expectError(.unsupported, definition(sum + tail, ["shape": ints(1 << 20), "k": scalar(1)]), "node `s`", "computes too much")
     }
 
+    @Test func tensorsThatShareMemoryCountOnce() {
+        let tensor = zeros(1000)
+        let nodes = (0..<3).map { node("Constant", [], "c\($0)", ["value": .tensor(tensor)]) }
+        #expect(definition(nodes + [node("Constant", [], "d", ["value": .tensor(zeros(10))])]).constantElementCount == 1010)
+    }
+
     @Test func longListsOfNumbers() {
         let list = Tensor(shape: [65], Array(repeating: Int64(1), count: 65))
         expectError(.invalid, definition([node("Reshape", ["x", "k"], "y")], ["k": list]), "node `y`", "at most 64 numbers", "65")

@@ -172,10 +172,22 @@ extension Translation {
 }
 
 extension GraphDefinition {
-    /// Elements of the initializers, and of the tensors in Constant nodes.
+    /// Elements of the initializers, and of the tensors in Constant nodes. Those that share their memory count once.
     public var constantElementCount: Int {
-        let given = initializers.values.reduce(0) { $0 + $1.count }
-        return nodes.reduce(given) { if case .tensor(let tensor) = $1.attributes["value"] { $0 + tensor.count } else { $0 } }
+        var seen: Set<UnsafeRawPointer> = []
+        func count(_ tensor: Tensor) -> Int { tensor.address.map { seen.insert($0).inserted } == true ? tensor.count : 0 }
+        let given = initializers.values.reduce(0) { $0 + count($1) }
+        return nodes.reduce(given) { if case .tensor(let tensor) = $1.attributes["value"] { $0 + count(tensor) } else { $0 } }
+    }
+}
+
+extension Tensor {
+    /// Where the elements are.
+    fileprivate var address: UnsafeRawPointer? {
+        switch elements {
+        case .float(let values): values.withUnsafeBytes { $0.baseAddress }
+        case .int64(let values): values.withUnsafeBytes { $0.baseAddress }
+        }
     }
 }
 
