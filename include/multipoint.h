@@ -90,9 +90,7 @@ typedef enum multipoint_status {
     /** The progress callback asked to stop. */
     MULTIPOINT_CANCELLED = 7,
     /** The process was forked after a run with several threads: only objects made with one thread can run in the child
-     *  (GNU OpenMP's worker threads do not survive fork; using them would hang). Or it was forked while another thread was in a
-     *  call that opens, makes or describes something: that thread held locks which nobody gives back in the child, where only
-     *  runs and executions of what was compiled before work. */
+     *  (GNU OpenMP's worker threads do not survive fork; using them would hang). */
     MULTIPOINT_FORKED = 8,
     /** This CPU lacks SSE4.1. */
     MULTIPOINT_UNSUPPORTED_MACHINE = 9,
@@ -308,12 +306,12 @@ typedef struct multipoint_session_options {
     int32_t threads;
     /* Limits of what the network may ask for, as in multipoint_model_options. 0 means the default, UINT64_MAX none. */
     /** Bytes of the session's arena (see multipoint_session_info), and of the inputs and outputs of the largest batch. Default 512 MiB,
-     *  and 65,536 for each byte of the layers' tensors in the file. */
+     *  65,536 for each byte of the layers' tensors in the file, and 1,024 for each element of the inputs. */
     uint64_t maximum_run_bytes;
     /** Work of one run of the largest batch, in multiply-adds of an int8 convolution, about 5 picoseconds each on a CPU with
      *  VNNI and one thread. A multiply-add in float counts as 8, in a grouped convolution as 16, in one of oneDNN's reference
-     *  kernels as 1024; a byte that any step reads or writes, and an element that a window covers, as 64. Default 2^39, and
-     *  2^28 for each byte of the layers' tensors in the file. */
+     *  kernels as 1024; a byte that any step reads or writes as 64, an element under a window as 256. Default 2^38, 2^28
+     *  for each byte of the layers' tensors in the file, and 2^16 for each element of the inputs. */
     uint64_t maximum_work;
 } multipoint_session_options;
 

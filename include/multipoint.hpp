@@ -229,6 +229,12 @@ private:
     multipoint_tensor struct_{};
 };
 
+/** A string for C, which would see no more of it than what is before a null byte. */
+inline const char *c_string(const std::string &text, const char *what) {
+    if (text.find('\0') != std::string::npos) throw Error(MULTIPOINT_INVALID_ARGUMENT, std::string(what) + ": it has a null byte");
+    return text.c_str();
+}
+
 /** One object of the library and its end. */
 template <typename Object, void (*destroy)(Object *)>
 class Handle {
@@ -313,9 +319,7 @@ public:
     /** Opens the packed file at `path` (UTF-8), reads it once and checks it completely. */
     explicit Model(const std::string &path, const ModelOptions &options = {})
         : Handle(opened(options, [&](const multipoint_model_options *all, multipoint_model **model) {
-              // C would see its beginning only.
-              if (path.find('\0') != std::string::npos) throw Error(MULTIPOINT_INVALID_ARGUMENT, "path: it has a null byte");
-              return multipoint_model_open(path.c_str(), all, model);
+              return multipoint_model_open(detail::c_string(path, "path"), all, model);
           })) {}
 
     /** The same from a file's content in memory, which is not needed after the call. */
@@ -605,7 +609,9 @@ public:
 
     /** What Model::layer does. */
     Layer(const Model &model, const std::string &name)
-        : Handle(made([&](multipoint_layer **layer) { return multipoint_layer_from_model(model.get(), name.c_str(), layer); })) {}
+        : Handle(made([&](multipoint_layer **layer) {
+              return multipoint_layer_from_model(model.get(), detail::c_string(name, "name"), layer);
+          })) {}
 
     /** The layer, described. */
     LayerInfo describe() const {
@@ -640,8 +646,14 @@ public:
     }
 
     /** Shapes in ONNX order; of a raw s32 destination with rows in place of channels. */
-    const Shape &source_shape() const noexcept { return source_; }
-    const Shape &destination_shape() const noexcept { return destination_; }
+    const Shape &source_shape() const {
+        open();
+        return source_;
+    }
+    const Shape &destination_shape() const {
+        open();
+        return destination_;
+    }
 
     /** What was compiled. */
     PlanInfo describe() const {

@@ -47,9 +47,13 @@ class Network:
             if value.name not in sample:
                 raise ValueError(f"input `{value.name}` is missing")
             try:
-                array = np.asarray(sample[value.name], np.float32)
-            except (TypeError, ValueError) as error:
+                with np.errstate(over="ignore"):
+                    array = np.asarray(sample[value.name], np.float32)
+            except (TypeError, ValueError, OverflowError) as error:
                 raise ValueError(f"input `{value.name}`: numbers are expected: {error}") from None
+            # Python's JSON has NaN and Infinity, and 1e300 is infinite as a float of 32 bits.
+            if not np.isfinite(array).all():
+                raise ValueError(f"input `{value.name}`: finite numbers within the range of float32 are expected")
             if array.shape != value.shape[1:]:
                 raise ValueError(f"input `{value.name}`: shape {list(value.shape[1:])} is expected, found {list(array.shape)}")
             result.append(array[np.newaxis])
@@ -67,8 +71,16 @@ class Network:
             arrays = self.arrays(await request.json())
         except ValueError as error:
             return JSONResponse({"error": str(error)}, status_code=400)
+        except RecursionError:
+            return JSONResponse({"error": "a JSON text of fewer levels is expected"}, status_code=400)
         outputs = await self.run(arrays)
-        return JSONResponse({value.name: output.tolist() for value, output in zip(self.session.outputs, outputs)})
+        return JSONResponse({value.name: json_numbers(output) for value, output in zip(self.session.outputs, outputs)})
+
+
+def json_numbers(array: np.ndarray) -> object:
+    """Nested lists. JSON has no NaN and no infinity: they become null, as JavaScript writes them."""
+    finite = np.isfinite(array)
+    return array.tolist() if finite.all() else np.where(finite, array, None).tolist()
 
 
 def main() -> None:

@@ -2,11 +2,11 @@
 #include "guarded.hpp"
 
 dnnl_status_t onednn_engine_create(dnnl_engine_t *engine) {
-    return guarded([&] { return dnnl_engine_create(engine, dnnl_cpu, 0); });
+    return compiling([&] { return dnnl_engine_create(engine, dnnl_cpu, 0); });
 }
 
 dnnl_status_t onednn_stream_create(dnnl_stream_t *stream, dnnl_engine_t engine) {
-    return guarded([&] { return dnnl_stream_create(stream, engine, dnnl_stream_default_flags); });
+    return compiling([&] { return dnnl_stream_create(stream, engine, dnnl_stream_default_flags); });
 }
 
 dnnl_status_t onednn_memory_create(dnnl_memory_t *memory, const_onednn_desc desc, dnnl_engine_t engine, void *data) {
@@ -43,7 +43,7 @@ dnnl_status_t onednn_append_binary(dnnl_post_ops_t operations, dnnl_alg_kind_t a
 dnnl_status_t onednn_reorder(
     dnnl_primitive_desc_t *found, const_onednn_desc source, const_onednn_desc destination, dnnl_engine_t engine,
     const_dnnl_primitive_attr_t attributes) {
-    return guarded([&] { return dnnl_reorder_primitive_desc_create(found, source, engine, destination, engine, attributes); });
+    return compiling([&] { return dnnl_reorder_primitive_desc_create(found, source, engine, destination, engine, attributes); });
 }
 
 /// Empties oneDNN's cache of primitives.
@@ -55,7 +55,7 @@ static void forget_primitives() {
 }
 
 dnnl_status_t onednn_primitive_create(dnnl_primitive_t *primitive, const_dnnl_primitive_desc_t descriptor) {
-    return guarded([&] {
+    return compiling([&] {
         try {
             return dnnl_primitive_create(primitive, descriptor);
         } catch (...) {

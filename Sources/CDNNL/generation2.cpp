@@ -83,14 +83,14 @@ struct onednn_chooser {
 };
 
 dnnl_status_t onednn_choice_fetch(onednn_choice choice, dnnl_primitive_desc_t *found) {
-    return guarded([&] {
+    return compiling([&] {
         *found = dnnl_primitive_desc_iterator_fetch(choice->iterator);
         return *found ? dnnl_success : dnnl_out_of_memory;
     });
 }
 
 dnnl_status_t onednn_choice_next(onednn_choice choice) {
-    return guarded([&] { return dnnl_primitive_desc_iterator_next(choice->iterator); });
+    return compiling([&] { return dnnl_primitive_desc_iterator_next(choice->iterator); });
 }
 
 void onednn_choice_destroy(onednn_choice choice) {
@@ -103,7 +103,7 @@ namespace {
 template <typename Description, typename Describe>
 dnnl_status_t choose(
     onednn_choice *choice, dnnl_engine_t engine, const_dnnl_primitive_attr_t attributes, const Describe &describe) {
-    return guarded([&] {
+    return compiling([&] {
         Description description;
         dnnl_status_t status = describe(&description);
         if (status != dnnl_success) return status;

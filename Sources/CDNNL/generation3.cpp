@@ -62,11 +62,11 @@ dnnl_status_t onednn_append_sum(dnnl_post_ops_t operations, float scale, int32_t
 // MARK: implementations, best first
 
 dnnl_status_t onednn_choice_fetch(onednn_choice choice, dnnl_primitive_desc_t *found) {
-    return guarded([&] { return dnnl_primitive_desc_clone(found, choice); });
+    return compiling([&] { return dnnl_primitive_desc_clone(found, choice); });
 }
 
 dnnl_status_t onednn_choice_next(onednn_choice choice) {
-    return guarded([&] { return dnnl_primitive_desc_next_impl(choice); });
+    return compiling([&] { return dnnl_primitive_desc_next_impl(choice); });
 }
 
 void onednn_choice_destroy(onednn_choice choice) { dnnl_primitive_desc_destroy(choice); }
@@ -75,7 +75,7 @@ dnnl_status_t onednn_convolution(
     onednn_choice *choice, dnnl_engine_t engine, const_onednn_desc source, const_onednn_desc weights, const_onednn_desc bias,
     const_onednn_desc destination, const dnnl_dim_t *strides, const dnnl_dim_t *dilations, const dnnl_dim_t *begins,
     const dnnl_dim_t *ends, const_dnnl_primitive_attr_t attributes) {
-    return guarded([&] {
+    return compiling([&] {
         return dnnl_convolution_forward_primitive_desc_create(
             choice, engine, dnnl_forward_inference, dnnl_convolution_direct, source, weights, bias, destination, strides, dilations,
             begins, ends, attributes);
@@ -86,7 +86,7 @@ dnnl_status_t onednn_pooling(
     onednn_choice *choice, dnnl_engine_t engine, dnnl_alg_kind_t algorithm, const_onednn_desc source, const_onednn_desc destination,
     const dnnl_dim_t *strides, const dnnl_dim_t *kernel, const dnnl_dim_t *dilations, const dnnl_dim_t *begins,
     const dnnl_dim_t *ends, const_dnnl_primitive_attr_t attributes) {
-    return guarded([&] {
+    return compiling([&] {
         return dnnl_pooling_forward_primitive_desc_create(
             choice, engine, dnnl_forward_inference, algorithm, source, destination, strides, kernel, dilations, begins, ends,
             attributes);
@@ -96,7 +96,7 @@ dnnl_status_t onednn_pooling(
 dnnl_status_t onednn_eltwise(
     onednn_choice *choice, dnnl_engine_t engine, dnnl_alg_kind_t algorithm, const_onednn_desc tensor, float alpha, float beta,
     const_dnnl_primitive_attr_t attributes) {
-    return guarded([&] {
+    return compiling([&] {
         return dnnl_eltwise_forward_primitive_desc_create(
             choice, engine, dnnl_forward_inference, algorithm, tensor, tensor, alpha, beta, attributes);
     });
@@ -105,14 +105,14 @@ dnnl_status_t onednn_eltwise(
 dnnl_status_t onednn_binary(
     onednn_choice *choice, dnnl_engine_t engine, dnnl_alg_kind_t algorithm, const_onednn_desc first, const_onednn_desc second,
     const_onednn_desc destination, const_dnnl_primitive_attr_t attributes) {
-    return guarded(
+    return compiling(
         [&] { return dnnl_binary_primitive_desc_create(choice, engine, algorithm, first, second, destination, attributes); });
 }
 
 dnnl_status_t onednn_softmax(
     onednn_choice *choice, dnnl_engine_t engine, int is_logarithmic, const_onednn_desc tensor, int axis,
     const_dnnl_primitive_attr_t attributes) {
-    return guarded([&] {
+    return compiling([&] {
         return dnnl_softmax_forward_primitive_desc_create(
             choice, engine, dnnl_forward_inference, is_logarithmic ? dnnl_softmax_log : dnnl_softmax_accurate, tensor, tensor, axis,
             attributes);
@@ -122,7 +122,7 @@ dnnl_status_t onednn_softmax(
 dnnl_status_t onednn_matmul(
     onednn_choice *choice, dnnl_engine_t engine, const_onednn_desc first, const_onednn_desc second, const_onednn_desc destination,
     const_dnnl_primitive_attr_t attributes) {
-    return guarded(
+    return compiling(
         [&] { return dnnl_matmul_primitive_desc_create(choice, engine, first, second, nullptr, destination, attributes); });
 }
 

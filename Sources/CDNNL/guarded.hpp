@@ -18,4 +18,20 @@ dnnl_status_t guarded(const Call &call) noexcept {
     }
 }
 
+/// No fork while it lives.
+class Unforked {
+public:
+    Unforked() noexcept { onednn_forks_wait(); }
+    ~Unforked() { onednn_forks_may(); }
+    Unforked(const Unforked &) = delete;
+    Unforked &operator=(const Unforked &) = delete;
+};
+
+/// The same for what takes locks of oneDNN's or makes what it makes once. Not one inside the other.
+template <typename Call>
+dnnl_status_t compiling(const Call &call) noexcept {
+    const Unforked unforked;
+    return guarded(call);
+}
+
 #endif

@@ -1,4 +1,5 @@
 import CMultipoint
+import DNNL
 import Headroom
 import MultipointFormat
 import MultipointGraph
@@ -25,17 +26,19 @@ final class LayerHandle: Sendable {
         described = Description(info: layer.info(rows: prepared.rows))
     }
 
-    /// Nil for a layer kept in float. No lock is held while they are decoded: a forked child would find it taken. Of two threads that
-    /// decode, one throws its rows away.
+    /// Nil for a layer kept in float. No lock is held while they are decoded: of two threads that decode,
+    /// one throws its rows away.
     func rows() throws -> ShownRows? {
         guard let rows = prepared.rows else { return nil }
-        if let known = shown.withLock({ $0 }) { return known }
+        if let known = Fork.excluded({ shown.withLock { $0 } }) { return known }
         let made = try ShownRows(
             values: OwnedArray(count: rows.count * rows.rowLength) { rows.decode(to: $0, threads: 1) },
             scales: OwnedArray(rows.scales), channels: OwnedArray(rows.channels))
-        return shown.withLock { shown in
-            if shown == nil { shown = made }
-            return shown
+        return Fork.excluded {
+            shown.withLock { shown in
+                if shown == nil { shown = made }
+                return shown
+            }
         }
     }
 

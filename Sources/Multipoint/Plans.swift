@@ -153,7 +153,7 @@ public func multipoint_plan_execute(
     _ plan: OpaquePointer?, _ source: UnsafePointer<multipoint_tensor>?, _ residual: UnsafePointer<multipoint_tensor>?,
     _ destination: UnsafePointer<multipoint_tensor>?, _ workspace: UnsafeMutableRawPointer?
 ) -> multipoint_status {
-    callWithoutLocks {
+    call {
         let handle = try required(plan, "plan").object(PlanHandle.self)
         try handle.execute(
             try required(source, "source").pointee, residual?.pointee, try required(destination, "destination").pointee, workspace)

@@ -30,8 +30,8 @@ final class SessionHandle {
 }
 
 extension multipoint_session_options {
-    fileprivate func limits(storedByteCount: Int) -> SessionLimits {
-        var limits = SessionLimits(storedByteCount: storedByteCount)
+    fileprivate func limits(_ model: Model, _ network: PreparedNetwork, batch: Int) -> SessionLimits {
+        var limits = SessionLimits(storedByteCount: model.storedByteCount, inputCount: network.inputCount(batch: batch))
         if let given = limit(maximum_run_bytes) { limits.runByteCount = given }
         if let given = limit(maximum_work) { limits.work = given }
         return limits
@@ -59,9 +59,9 @@ public func multipoint_session_create(
         guard let network = model.network else {
             throw CallError(MULTIPOINT_UNSUPPORTED, "the model holds weights only: it has no graph to run; use layers and plans")
         }
+        let batch = chosen.maximum_batch == 0 ? 1 : Int(chosen.maximum_batch)
         let made = try Session(
-            network, maximumBatch: chosen.maximum_batch == 0 ? 1 : Int(chosen.maximum_batch), threads: Int(chosen.threads),
-            limits: chosen.limits(storedByteCount: model.storedByteCount))
+            network, maximumBatch: batch, threads: Int(chosen.threads), limits: chosen.limits(model, network, batch: batch))
         session.pointee = OpaquePointer(retaining: try SessionHandle(made))
     }
 }
@@ -74,7 +74,7 @@ public func multipoint_session_run(
     _ session: OpaquePointer?, _ inputs: UnsafePointer<multipoint_tensor>?, _ inputCount: Int,
     _ outputs: UnsafePointer<multipoint_tensor>?, _ outputCount: Int
 ) -> multipoint_status {
-    callWithoutLocks {
+    call {
         let handle = try required(session, "session").object(SessionHandle.self)
         guard inputCount == handle.inputs.count else {
             throw CallError.invalid("`input_count`: \(handle.inputs.count) inputs expected, found \(UInt(bitPattern: inputCount))")

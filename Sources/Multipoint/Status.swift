@@ -20,19 +20,8 @@ struct CallError: Error {
 }
 
 /// Runs the body of a C call: every error becomes a status and the thread's message.
-///
-/// A forked child cannot make the call if a thread that it has lost was in the middle of one.
 @inline(__always)
 func call(_ body: () throws -> Void) -> multipoint_status {
-    callWithoutLocks {
-        try requireUnlocked()
-        try Fork.noticing(body)
-    }
-}
-
-/// The same for calls that take no lock, but where they compile something.
-@inline(__always)
-func callWithoutLocks(_ body: () throws -> Void) -> multipoint_status {
     LastError.clear()
     do {
         try body()

@@ -60,11 +60,9 @@ public final class Plan: Sendable {
         if destination.type == .int32, layer.rows == nil {
             throw RuntimeError(.invalidArgument, "layer `\(layer.layer.name)` is kept in float: it has no row sums")
         }
-        program = try compiling {
-            try Threads.with(threadCount) {
-                try placing("layer `\(layer.layer.name)`") {
-                    try Plan.compile(layer, geometry, channels, source, residual, destination, activation, threadCount)
-                }
+        program = try Threads.with(threadCount) {
+            try placing("layer `\(layer.layer.name)`") {
+                try Plan.compile(layer, geometry, channels, source, residual, destination, activation, threadCount)
             }
         }
     }
@@ -139,9 +137,7 @@ public final class Plan: Sendable {
     }
 
     private func placedExecution() throws -> Execution {
-        try compiling {
-            try requireMemory()
-            return try placing("layer `\(layer.layer.name)`") { try Execution(program) }
-        }
+        try requireMemory()
+        return try placing("layer `\(layer.layer.name)`") { try Execution(program) }
     }
 }

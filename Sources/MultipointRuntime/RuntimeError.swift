@@ -84,16 +84,3 @@ public func resolvedThreads(_ requested: Int) throws(RuntimeError) -> Int {
     }
     return count
 }
-
-/// Runs what compiles, unless a fork has left locks behind that it could wait for.
-func compiling<R>(_ body: () throws -> R) throws -> R {
-    try requireUnlocked()
-    return try Fork.noticing(body)
-}
-
-/// Refuses to wait for threads that a fork has left behind.
-public func requireUnlocked() throws(RuntimeError) {
-    if Fork.mayHang {
-        throw RuntimeError(.forked, "this process was forked while another thread was opening or compiling something; nothing new can be made here")
-    }
-}

@@ -60,15 +60,23 @@ public final class Session {
         _ prepared: PreparedNetwork, _ interface: ProgramInterface, _ outputs: [String], _ threads: Int,
         _ limits: SessionLimits
     ) throws -> Execution {
-        try compiling {
-            try requireMemory()
-            return try Threads.with(threads) {
-                let program = try NetworkCompiler.compile(prepared, interface, outputs: outputs, threads: threads)
-                let externals = prepared.externalByteCounts(batch: interface.batch, outputs: outputs)
-                try limits.check(program, batch: interface.batch, externals: externals)
-                return try placing("network `\(prepared.network.name)`") { try Execution(program) }
-            }
+        let externals = try check(prepared, interface, outputs, limits)
+        try requireMemory()
+        return try Threads.with(threads) {
+            let program = try NetworkCompiler.compile(prepared, interface, outputs: outputs, threads: threads)
+            try limits.check(program, batch: interface.batch, externals: externals)
+            return try placing("network `\(prepared.network.name)`") { try Execution(program) }
         }
+    }
+
+    /// - Returns: bytes of the inputs, then of the outputs.
+    private static func check(
+        _ prepared: PreparedNetwork, _ interface: ProgramInterface, _ outputs: [String], _ limits: SessionLimits
+    ) throws(RuntimeError) -> [Int] {
+        let shapes = try prepared.shapes(batch: interface.batch)
+        let externals = prepared.externalByteCounts(shapes, outputs: outputs)
+        try limits.check(shapes, batch: interface.batch, externals: externals)
+        return externals
     }
 
     /// Bytes of activations, conversions and scratchpads: all memory that belongs to the session alone, whatever the batch.
@@ -165,17 +173,26 @@ extension Session {
 
     /// Nil before the first run since `startProfiling`.
     public var profile: SessionProfile? {
-        guard let (batch, execution, times) = profiled else { return nil }
-        let externals = prepared.externalByteCounts(batch: batch, outputs: outputNames)
+        guard let (batch, execution, times) = profiled, let shapes = try? prepared.shapes(batch: batch) else { return nil }
+        let externals = prepared.externalByteCounts(shapes, outputs: outputNames)
         return SessionProfile(execution.program, times, batch: batch, externalByteCounts: externals)
     }
 }
 
 extension PreparedNetwork {
-    /// Of the inputs, then the outputs of a batch that can be compiled.
-    fileprivate func externalByteCounts(batch: Int, outputs: [String]) -> [Int] {
-        guard let shapes = try? network.shapes(batch: batch) else { return [] }
-        return (network.inputs.map(\.name) + outputs).map { name in
+    /// Elements of all inputs of a batch, whatever the caller takes for one.
+    public func inputCount(batch: Int) -> Int {
+        network.inputs.reduce(0) { $0.addingSaturated(elementCount(of: $1.shape(batch: max(1, batch))) ?? .max) }
+    }
+
+    /// Of every value.
+    func shapes(batch: Int) throws(RuntimeError) -> [String: [Int]] {
+        do { return try network.shapes(batch: batch) } catch { throw RuntimeError(.invalidArgument, "batch \(batch): \(error)") }
+    }
+
+    /// Of the inputs, then the outputs.
+    fileprivate func externalByteCounts(_ shapes: [String: [Int]], outputs: [String]) -> [Int] {
+        (network.inputs.map(\.name) + outputs).map { name in
             (shapes[name].flatMap(elementCount(of:)) ?? 0) * ElementType.float32.byteCount
         }
     }

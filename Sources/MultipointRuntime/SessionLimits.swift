@@ -1,3 +1,5 @@
+import MultipointGraph
+
 /// How much a network may ask of the process that runs it.
 public struct SessionLimits: Equatable, Sendable {
     /// Bytes of the session's arena, and of the inputs and outputs of the largest batch.
@@ -13,29 +15,43 @@ public struct SessionLimits: Equatable, Sendable {
         self.work = work
     }
 
-    /// For networks from files: half a gigabyte and a few seconds, and more in proportion to what the file brings with it. A kilobyte
-    /// cannot ask for a gigabyte.
-    /// - Parameter storedByteCount: bytes of the layers' tensors in the file.
-    public init(storedByteCount: Int) {
-        func saturated(_ base: Int, _ factor: Int) -> Int {
-            let (product, overflow) = storedByteCount.multipliedReportingOverflow(by: factor)
-            return overflow ? .max : product.addingSaturated(base)
+    /// For networks from files: half a gigabyte and a few seconds, and more in proportion to what the file brings with it and to what
+    /// the caller does. A file of a kilobyte cannot ask for a gigabyte, unless its caller has large inputs for it.
+    /// - Parameters:
+    ///   - storedByteCount: bytes of the layers' tensors in the file.
+    ///   - inputCount: elements of the inputs of the largest batch.
+    public init(storedByteCount: Int, inputCount: Int) {
+        func limit(_ base: Int, perByte: Int, perElement: Int) -> Int {
+            base.addingSaturated(storedByteCount.multipliedSaturated(by: perByte))
+                .addingSaturated(inputCount.multipliedSaturated(by: perElement))
         }
-        self.init(runByteCount: saturated(1 << 29, 1 << 16), work: saturated(1 << 39, 1 << 28))
+        self.init(
+            runByteCount: limit(1 << 29, perByte: 1 << 16, perElement: 1 << 10),
+            work: limit(1 << 38, perByte: 1 << 28, perElement: 1 << 16))
     }
 }
 
 extension SessionLimits {
-    /// - Parameter externals: bytes of the inputs and outputs.
-    func check(_ program: Program, batch: Int, externals: [Int]) throws(RuntimeError) {
-        let byteCount = externals.reduce(program.arenaByteCount) { $0.addingSaturated($1) }
+    /// Before anything is compiled.
+    func check(_ shapes: [String: [Int]], batch: Int, externals: [Int]) throws(RuntimeError) {
+        let least = shapes.values.reduce(0) { max($0, elementCount(of: $1) ?? .max) }
+        try checkBytes(externals.reduce(least) { $0.addingSaturated($1) }, "at least ", batch: batch)
+    }
+
+    private func checkBytes(_ byteCount: Int, _ words: String = "", batch: Int) throws(RuntimeError) {
         guard byteCount <= runByteCount else {
             throw RuntimeError(
                 .limitExceeded,
                 """
-                batch \(batch) needs \(byteCount) bytes for its arena, inputs and outputs; the limit on run bytes is \(runByteCount)
+                batch \(batch) needs \(words)\(byteCount) bytes for its arena, inputs and outputs; the limit on run bytes is \
+                \(runByteCount)
                 """)
         }
+    }
+
+    /// - Parameter externals: bytes of the inputs and outputs.
+    func check(_ program: Program, batch: Int, externals: [Int]) throws(RuntimeError) {
+        try checkBytes(externals.reduce(program.arenaByteCount) { $0.addingSaturated($1) }, batch: batch)
         guard work < .max else { return }
         let needed = program.work(externals: externals)
         guard needed <= work else {

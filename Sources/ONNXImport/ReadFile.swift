@@ -15,7 +15,12 @@ func readFile(_ path: String, offset: Int = 0, count: Int? = nil) throws(ONNXImp
     guard offset <= size, count ?? 0 <= size - offset else {
         throw ONNXImportError("`\(path)` has \(size) bytes; \(count ?? 0) from \(offset) on expected", kind: .io)
     }
-    return try readBytes(descriptor, path, offset: offset, count: count ?? size - offset)
+    let bytes = try readBytes(descriptor, path, offset: offset, count: count ?? size - offset)
+    var after = stat()
+    guard fstat(descriptor, &after) == 0 else { throw systemError(path, "cannot be examined") }
+    guard after.st_size == status.st_size, after.st_mtim.tv_sec == status.st_mtim.tv_sec, after.st_mtim.tv_nsec == status.st_mtim.tv_nsec
+    else { throw ONNXImportError("`\(path)` changed while it was read", kind: .io) }
+    return bytes
 }
 
 private func readBytes(_ descriptor: CInt, _ path: String, offset: Int, count: Int) throws(ONNXImportError) -> [UInt8] {

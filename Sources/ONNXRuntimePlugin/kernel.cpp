@@ -1,8 +1,8 @@
 #include "kernel.hpp"
 
-library::Model packed_file(const host::Node &node, size_t index, const std::string &place) {
+library::Model packed_file(const host::Node &node, size_t index, const Settings &settings, const std::string &place) {
     if (const std::string file = node.attribute("file"); !file.empty()) {
-        return library::shared_model(file.data(), file.size(), place + ", attribute `file`");
+        return library::shared_model(file.data(), file.size(), settings, place + ", attribute `file`");
     }
     host::Tensor file{};
     if (!node.constant_input(index, &file)) {
@@ -11,7 +11,7 @@ library::Model packed_file(const host::Node &node, size_t index, const std::stri
     }
     const std::string what = place + ", input " + std::to_string(index);
     if (file.type != ort::ElementType::uint8) throw host::InvalidArgument(what + ": a packed file as uint8 is expected");
-    return library::shared_model(file.data, file.count(), what);
+    return library::shared_model(file.data, file.count(), settings, what);
 }
 
 std::string place_of(const host::Node &node) {

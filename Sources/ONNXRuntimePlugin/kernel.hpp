@@ -3,6 +3,7 @@
 
 #include "host.hpp"
 #include "library.hpp"
+#include "settings.hpp"
 
 #include <memory>
 #include <mutex>
@@ -40,7 +41,7 @@ private:
 
 /// The packed file of a node: its attribute `file`, or else its constant input number `index`.
 /// - Throws: `InvalidArgument` if it has neither.
-library::Model packed_file(const host::Node &node, size_t index, const std::string &place);
+library::Model packed_file(const host::Node &node, size_t index, const Settings &settings, const std::string &place);
 
 /// Messages start with this: "multipoint: node `conv1`".
 std::string place_of(const host::Node &node);
@@ -48,5 +49,5 @@ std::string place_of(const host::Node &node);
 /// - Throws: `InvalidArgument` naming the input.
 void require_float(const host::Tensor &tensor, const std::string &what);
 
-std::unique_ptr<Kernel> make_network_kernel(const host::Node &node, int threads);
-std::unique_ptr<Kernel> make_layer_kernel(const host::Node &node, multipoint_operator op, int threads);
+std::unique_ptr<Kernel> make_network_kernel(const host::Node &node, const Settings &settings);
+std::unique_ptr<Kernel> make_layer_kernel(const host::Node &node, multipoint_operator op, const Settings &settings);

@@ -14,10 +14,12 @@ struct PlanKey {
     /// MULTIPOINT_F32, or MULTIPOINT_U8 for codes whose scale is taken as 1.
     multipoint_dtype source;
     int32_t zero_point;
+    /// MULTIPOINT_F32, or MULTIPOINT_S32 for the sums of the layer's rows.
+    multipoint_dtype destination;
 
     bool operator==(const PlanKey &other) const {
         return batch == other.batch && height == other.height && width == other.width && source == other.source
-            && zero_point == other.zero_point;
+            && zero_point == other.zero_point && destination == other.destination;
     }
 };
 
@@ -55,20 +57,26 @@ private:
 struct Scratch {
     std::vector<Range> ranges;
     std::vector<uint8_t> codes;
-    std::vector<float> sums;
+    /// Of every row of the layer, before its scale and without a bias.
+    std::vector<int32_t> sums;
 };
+
+/// The places of one image in an output; 1 for a Gemm.
+size_t area_of(const CompiledPlan &plan) {
+    return plan.destination.size() == 4 ? static_cast<size_t>(plan.destination[2] * plan.destination[3]) : 1;
+}
 
 multipoint_tensor described(const void *data, multipoint_dtype dtype, const std::vector<int64_t> &shape) {
     size_t count = 1;
     for (const int64_t size : shape) count *= static_cast<size_t>(size);
-    const size_t element = dtype == MULTIPOINT_U8 ? 1 : sizeof(float);
+    const size_t element = dtype == MULTIPOINT_U8 ? 1 : 4;
     return {const_cast<void *>(data), count * element, dtype, static_cast<int32_t>(shape.size()), shape.data(), nullptr};
 }
 
 class LayerKernel final : public Kernel {
 public:
-    LayerKernel(const host::Node &node, multipoint_operator op, int threads)
-        : place(place_of(node)), thread_count(threads), model(packed_file(node, 1, place)) {
+    LayerKernel(const host::Node &node, multipoint_operator op, const Settings &settings)
+        : place(place_of(node)), thread_count(settings.thread_count()), model(packed_file(node, 1, settings, place)) {
         if (node.output_count() != 1) throw host::InvalidArgument(place + ": one output is expected");
         const std::string name = layer_name(node);
         multipoint_layer *found = nullptr;
@@ -81,16 +89,19 @@ public:
                 place + ": layer `" + name + "` is for a " + (info.op == MULTIPOINT_CONV ? "Conv" : "Gemm"));
         }
         is_dynamic = info.is_float == 0 && info.input_scale == 0;
-        if (is_dynamic) find_bias();
+        if (!is_dynamic) return;
+        rows.struct_size = sizeof rows;
+        library::check(multipoint_layer_rows(layer.get(), &rows), place);
+        if (info.has_bias == 0) bias.assign(static_cast<size_t>(info.channels), 0);
     }
 
     void compute(const host::Call &call) override {
         const host::Tensor input = call.input(0);
         require_float(input, place + ", input 0");
-        PlanKey key = geometry(input.shape);
+        const PlanKey key = geometry(input.shape);
         if (is_dynamic) return compute_dynamic(call, input, key);
         const CompiledPlan plan = compiled(key);
-        execute(plan, input.data, call.output(0, output_shape(input.shape, plan)));
+        execute(plan, key, input.data, call.output(0, output_shape(input.shape, plan.destination)));
     }
 
 private:
@@ -101,8 +112,10 @@ private:
     multipoint_layer_info info{};
     /// Whether the file leaves it to us how the input is quantized.
     bool is_dynamic = false;
-    /// Where it does: one number per output channel.
+    /// Where it does: the layer's rows, and its bias, one number per output channel, empty until it is known.
+    multipoint_rows rows{};
     std::vector<float> bias;
+    std::mutex bias_mutex;
     PlanCache plans;
     Pool<Scratch> scratches;
 
@@ -131,7 +144,7 @@ private:
                                                   : "[..., " + std::to_string(channels) + "]";
             throw host::InvalidArgument(place + ", input 0: shape " + expected + " expected, found " + host::text(shape));
         }
-        PlanKey key{1, 1, 1, MULTIPOINT_F32, 0};
+        PlanKey key{1, 1, 1, MULTIPOINT_F32, 0, MULTIPOINT_F32};
         if (is_image) {
             std::tie(key.batch, key.height, key.width) = std::tie(shape[0], shape[2], shape[3]);
         } else {
@@ -143,10 +156,10 @@ private:
         return key;
     }
 
-    static std::vector<int64_t> output_shape(const std::vector<int64_t> &input, const CompiledPlan &plan) {
-        if (plan.destination.size() != 2) return plan.destination;
-        std::vector<int64_t> shape = input;
-        shape.back() = plan.destination[1];
+    std::vector<int64_t> output_shape(const std::vector<int64_t> &input, const std::vector<int64_t> &destination) const {
+        // Of raw sums the plan says rows, not channels.
+        std::vector<int64_t> shape = destination.size() == 2 ? input : destination;
+        shape[destination.size() == 2 ? shape.size() - 1 : 1] = info.channels;
         return shape;
     }
 
@@ -159,6 +172,7 @@ private:
         options.height = key.height;
         options.width = key.width;
         options.source_dtype = key.source;
+        options.destination_dtype = key.destination;
         options.source_scale = key.source == MULTIPOINT_U8 ? 1 : 0;
         options.source_zero_point = key.zero_point;
         options.threads = thread_count;
@@ -174,49 +188,49 @@ private:
         return result;
     }
 
-    void execute(const CompiledPlan &plan, const void *source, float *destination, multipoint_dtype dtype = MULTIPOINT_F32) const {
-        const multipoint_tensor from = described(source, dtype, plan.source);
-        const multipoint_tensor to = described(destination, MULTIPOINT_F32, plan.destination);
+    void execute(const CompiledPlan &plan, const PlanKey &key, const void *source, void *destination) const {
+        const multipoint_tensor from = described(source, key.source, plan.source);
+        const multipoint_tensor to = described(destination, key.destination, plan.destination);
         library::check(multipoint_plan_execute(plan.plan.get(), &from, nullptr, &to, nullptr), place);
     }
 
-    /// What a layer makes of nothing but zeros is its bias.
-    void find_bias() {
-        PlanKey key{1, 1, 1, MULTIPOINT_U8, 0};
-        if (info.op == MULTIPOINT_CONV) {
-            // The smallest image that has one place for the kernel.
-            const auto extent = [&](int axis) {
-                const int64_t kernel = (info.shape[2 + axis] - 1) * info.dilations[axis] + 1;
-                return std::max<int64_t>(1, kernel - info.pads[axis] - info.pads[axis + 2]);
-            };
-            key.height = extent(0);
-            key.width = extent(1);
-        }
+    /// What a layer makes of nothing but zeros is its bias: found at the first call, on one image of that call's size, so that it
+    /// costs no more than what the caller asks for anyway.
+    void find_bias(PlanKey key) {
+        const std::lock_guard<std::mutex> lock(bias_mutex);
+        if (!bias.empty()) return;
+        key = {1, key.height, key.width, MULTIPOINT_U8, 0, MULTIPOINT_F32};
         const CompiledPlan plan = compiled(key);
-        const size_t area = plan.destination.size() == 4 ? static_cast<size_t>(plan.destination[2] * plan.destination[3]) : 1;
+        const auto channels = static_cast<size_t>(info.channels);
         const std::vector<uint8_t> zeros(static_cast<size_t>(input_channels() * key.height * key.width));
-        std::vector<float> result(static_cast<size_t>(info.channels) * area);
-        execute(plan, zeros.data(), result.data(), MULTIPOINT_U8);
-        for (size_t channel = 0; channel < static_cast<size_t>(info.channels); ++channel) bias.push_back(result[channel * area]);
+        std::vector<float> result(channels * area_of(plan)), found(channels);
+        execute(plan, key, zeros.data(), result.data());
+        for (size_t channel = 0; channel < channels; ++channel) found[channel] = result[channel * area_of(plan)];
+        bias = std::move(found);
     }
 
     /// Every image of the batch (every row, for a Gemm) has a range of its own, so that no result depends on what else is in the
-    /// batch. The plans compute with a scale of 1; the image's scale is applied to their results.
+    /// batch. The plans give the sums of the rows; scales and bias are applied here, as only here the image's scale is known.
     void compute_dynamic(const host::Call &call, const host::Tensor &input, PlanKey key) {
         Scratch scratch = scratches.take();
         const auto *values = static_cast<const float *>(input.data);
         const size_t count = input.count(), size = count / static_cast<size_t>(key.batch);
         find_ranges(values, size, static_cast<size_t>(key.batch), scratch.ranges);
-        scratch.codes.resize(count);
         key.source = MULTIPOINT_U8;
+        key.destination = MULTIPOINT_S32;
         float *output = nullptr;
         for (const uint8_t zero_point : {0, 128}) {
             const auto is_other = [&](const Range &range) { return range.zero_point != zero_point; };
             if (std::all_of(scratch.ranges.begin(), scratch.ranges.end(), is_other)) continue;
             key.zero_point = zero_point;
             const CompiledPlan plan = compiled(key);
-            if (output == nullptr) output = call.output(0, output_shape(input.shape, plan));
-            run(plan, values, size, zero_point, scratch, output);
+            if (output == nullptr) {
+                find_bias(key);
+                scratch.codes.resize(count);
+                scratch.sums.resize(scratch.ranges.size() * rows.row_count * area_of(plan));
+                output = call.output(0, output_shape(input.shape, plan.destination));
+            }
+            run(plan, key, values, size, scratch, output);
         }
         scratches.give_back(std::move(scratch));
     }
@@ -232,21 +246,31 @@ private:
 
     /// Writes the results of the images with this zero point. Those of the others are computed along with them, and dropped.
     void run(
-        const CompiledPlan &plan, const float *values, size_t size, uint8_t zero_point, Scratch &scratch, float *output) const {
+        const CompiledPlan &plan, const PlanKey &key, const float *values, size_t size, Scratch &scratch, float *output) const {
         for (size_t index = 0; index < scratch.ranges.size(); ++index) {
-            const Range range{scratch.ranges[index].scale, zero_point};
+            const Range range{scratch.ranges[index].scale, static_cast<uint8_t>(key.zero_point)};
             quantize(values + index * size, size, range, scratch.codes.data() + index * size);
         }
-        const size_t channels = bias.size();
-        const size_t area = plan.destination.size() == 4 ? static_cast<size_t>(plan.destination[2] * plan.destination[3]) : 1;
-        scratch.sums.resize(scratch.ranges.size() * channels * area);
-        execute(plan, scratch.codes.data(), scratch.sums.data(), MULTIPOINT_U8);
+        execute(plan, key, scratch.codes.data(), scratch.sums.data());
+        const size_t area = area_of(plan), image = static_cast<size_t>(info.channels) * area;
         for (size_t index = 0; index < scratch.ranges.size(); ++index) {
-            if (scratch.ranges[index].zero_point != zero_point) continue;
-            for (size_t channel = 0; channel < channels; ++channel) {
-                const size_t start = (index * channels + channel) * area;
-                const float own = bias[channel], scale = scratch.ranges[index].scale;
-                for (size_t at = start; at < start + area; ++at) output[at] = (scratch.sums[at] - own) * scale + own;
+            if (scratch.ranges[index].zero_point != key.zero_point) continue;
+            const int32_t *sums = scratch.sums.data() + index * rows.row_count * area;
+            add_up(sums, area, scratch.ranges[index].scale, output + index * image);
+        }
+    }
+
+    /// One image: bias and scaled sums. The first rows are one per channel, in channel order; further ones are added to theirs.
+    void add_up(const int32_t *sums, size_t area, float scale, float *output) const {
+        for (size_t row = 0; row < rows.row_count; ++row, sums += area) {
+            const auto channel = static_cast<size_t>(rows.channels[row]);
+            const float weight_scale = rows.scales[row], own = bias[channel];
+            float *values = output + channel * area;
+            // One scale after the other: their product may be beyond what a float holds.
+            if (row < bias.size()) {
+                for (size_t at = 0; at < area; ++at) values[at] = static_cast<float>(sums[at]) * weight_scale * scale + own;
+            } else {
+                for (size_t at = 0; at < area; ++at) values[at] += static_cast<float>(sums[at]) * weight_scale * scale;
             }
         }
     }
@@ -254,6 +278,6 @@ private:
 
 }  // namespace
 
-std::unique_ptr<Kernel> make_layer_kernel(const host::Node &node, multipoint_operator op, int threads) {
-    return std::make_unique<LayerKernel>(node, op, threads);
+std::unique_ptr<Kernel> make_layer_kernel(const host::Node &node, multipoint_operator op, const Settings &settings) {
+    return std::make_unique<LayerKernel>(node, op, settings);
 }

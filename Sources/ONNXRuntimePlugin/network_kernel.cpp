@@ -26,9 +26,9 @@ struct Value {
 
 class NetworkKernel final : public Kernel {
 public:
-    NetworkKernel(const host::Node &node, int threads)
-        : place(place_of(node)), thread_count(threads), first_input(node.attribute("file").empty() ? 1 : 0),
-          model(packed_file(node, 0, place)) {
+    NetworkKernel(const host::Node &node, const Settings &given)
+        : place(place_of(node)), settings(given), first_input(node.attribute("file").empty() ? 1 : 0),
+          model(packed_file(node, 0, settings, place)) {
         if (multipoint_model_has_graph(model.get()) == 0) {
             throw host::InvalidArgument(place + ": its file holds weights only; one with a network is expected");
         }
@@ -44,13 +44,14 @@ public:
         std::vector<multipoint_tensor> sources(inputs.size()), results(outputs.size());
         std::vector<std::vector<int64_t>> shapes(inputs.size() + outputs.size());
         const int64_t batch = read_inputs(call, sources, shapes);
+        BatchSession session = sessions.take();
+        // Larger than any before: what it was made for is of no more use. Made before the outputs, so that a batch beyond a limit
+        // is refused before there is memory for it.
+        if (session.maximum_batch < batch) session = this->session(batch);
         for (size_t index = 0; index < outputs.size(); ++index) {
             auto &shape = shapes[inputs.size() + index] = outputs[index].with_batch(batch);
             results[index] = described(call.output(index, shape), shape);
         }
-        BatchSession session = sessions.take();
-        // Larger than any before: what it was made for is of no more use.
-        if (session.maximum_batch < batch) session = this->session(batch);
         const multipoint_status status = multipoint_session_run(
             session.session.get(), sources.data(), sources.size(), results.data(), results.size());
         // Its message lives until this thread's next call; giving the session back makes none.
@@ -60,7 +61,7 @@ public:
 
 private:
     const std::string place;
-    const int thread_count;
+    const Settings settings;
     /// Of the node's inputs, the first that is one of the network's.
     const size_t first_input;
     const library::Model model;
@@ -88,10 +89,7 @@ private:
     }
 
     BatchSession session(int64_t batch) const {
-        multipoint_session_options options{};
-        options.struct_size = sizeof options;
-        options.maximum_batch = batch;
-        options.threads = thread_count;
+        const multipoint_session_options options = settings.session_options(batch);
         multipoint_session *session = nullptr;
         library::check(multipoint_session_create(model.get(), &options, &session), place);
         return {library::Session(session), batch};
@@ -142,6 +140,6 @@ private:
 
 }  // namespace
 
-std::unique_ptr<Kernel> make_network_kernel(const host::Node &node, int threads) {
-    return std::make_unique<NetworkKernel>(node, threads);
+std::unique_ptr<Kernel> make_network_kernel(const host::Node &node, const Settings &settings) {
+    return std::make_unique<NetworkKernel>(node, settings);
 }

@@ -2,18 +2,17 @@
 
 #include "kernel.hpp"
 
-#include <cstdlib>
 #include <map>
 
 namespace {
 
-using Make = std::unique_ptr<Kernel> (*)(const host::Node &, int threads);
+using Make = std::unique_ptr<Kernel> (*)(const host::Node &, const Settings &);
 
-/// One operator of the domain, and the threads of the sessions that it is for.
+/// One operator of the domain, and the settings of the sessions that it is for.
 struct Operator : ort::CustomOp {
     const char *operator_name;
     Make make;
-    int threads;
+    Settings settings;
 };
 
 /// A kernel as the runtime holds it.
@@ -27,7 +26,7 @@ const Operator &own(const ort::CustomOp *op) { return *static_cast<const Operato
 ort::Status *create_kernel(const ort::CustomOp *op, const ort::Api *api, const ort::KernelInfo *info, void **kernel) {
     return host::as_status(*api, [&] {
         const host::Node node{*api, info};
-        *kernel = new Instance{*api, own(op).make(node, own(op).threads)};
+        *kernel = new Instance{*api, own(op).make(node, own(op).settings)};
     });
 }
 
@@ -38,12 +37,12 @@ ort::Status *compute(void *kernel, ort::KernelContext *context) {
 
 /// What all operators have alike. The two functions that cannot report errors are for versions before 16; the runtime calls those of
 /// 16 instead, but wants all of them set.
-Operator operator_named(const char *name, Make make, int threads) {
+Operator operator_named(const char *name, Make make, const Settings &settings) {
     Operator op{};
     op.version = ort::operator_version;
     op.operator_name = name;
     op.make = make;
-    op.threads = threads;
+    op.settings = settings;
     op.create_kernel = [](const ort::CustomOp *, const ort::Api *, const ort::KernelInfo *) -> void * { return nullptr; };
     op.compute = [](void *, ort::KernelContext *) {};
     op.name = [](const ort::CustomOp *self) { return own(self).operator_name; };
@@ -61,8 +60,8 @@ Operator operator_named(const char *name, Make make, int threads) {
 }
 
 /// Inputs: the packed file (uint8) unless it is an attribute, then the network's. Outputs: the network's.
-Operator network_operator(int threads) {
-    Operator op = operator_named("Network", make_network_kernel, threads);
+Operator network_operator(const Settings &settings) {
+    Operator op = operator_named("Network", make_network_kernel, settings);
     op.input_type = [](const ort::CustomOp *, size_t) { return ort::ElementType::undefined; };
     op.input_type_count = [](const ort::CustomOp *) -> size_t { return 1; };
     op.input_characteristic = [](const ort::CustomOp *, size_t) { return ort::Characteristic::variadic; };
@@ -71,8 +70,8 @@ Operator network_operator(int threads) {
 }
 
 /// Inputs: x, and the packed file (uint8) unless it is an attribute. One output.
-Operator layer_operator(const char *name, Make make, int threads) {
-    Operator op = operator_named(name, make, threads);
+Operator layer_operator(const char *name, Make make, const Settings &settings) {
+    Operator op = operator_named(name, make, settings);
     op.input_type = [](const ort::CustomOp *, size_t index) {
         return index == 0 ? ort::ElementType::float32 : ort::ElementType::uint8;
     };
@@ -84,18 +83,20 @@ Operator layer_operator(const char *name, Make make, int threads) {
     return op;
 }
 
-/// The operators for sessions of one runtime and thread count, in their domain. The runtime keeps pointers to all of it.
+std::unique_ptr<Kernel> make_conv_kernel(const host::Node &node, const Settings &settings) {
+    return make_layer_kernel(node, MULTIPOINT_CONV, settings);
+}
+std::unique_ptr<Kernel> make_gemm_kernel(const host::Node &node, const Settings &settings) {
+    return make_layer_kernel(node, MULTIPOINT_GEMM, settings);
+}
+
+/// The operators for sessions of one runtime and settings, in their domain. The runtime keeps pointers to all of it.
 class Domain {
 public:
-    Domain(const ort::Api &api, int threads)
+    Domain(const ort::Api &api, const Settings &settings)
         : operators{
-                        network_operator(threads),
-                        layer_operator(
-                            "Conv", [](const host::Node &node, int count) { return make_layer_kernel(node, MULTIPOINT_CONV, count); },
-                            threads),
-                        layer_operator(
-                            "Gemm", [](const host::Node &node, int count) { return make_layer_kernel(node, MULTIPOINT_GEMM, count); },
-                            threads)} {
+                        network_operator(settings), layer_operator("Conv", make_conv_kernel, settings),
+                        layer_operator("Gemm", make_gemm_kernel, settings)} {
         ort::CustomOpDomain *created = nullptr;
         host::check(api.call<ort::CreateCustomOpDomain>("multipoint", &created));
         domain = {created, api.slot<ort::ReleaseCustomOpDomain>()};
@@ -113,35 +114,14 @@ private:
     std::unique_ptr<ort::CustomOpDomain, ort::ReleaseCustomOpDomain::Pointer> domain{nullptr, nullptr};
 };
 
-constexpr const char *threads_key = "multipoint.threads";
-constexpr int most_threads = 1024;
-
-/// The entry `multipoint.threads` of the session's configuration; 0 without one.
-int threads_of(const ort::Api &api, const ort::SessionOptions *options) {
-    int has = 0;
-    host::check(api.call<ort::HasSessionConfigEntry>(options, threads_key, &has));
-    if (has == 0) return 0;
-    char text[16] = {};
-    size_t size = sizeof text;
-    ort::Status *too_long = api.call<ort::GetSessionConfigEntry>(options, threads_key, static_cast<char *>(text), &size);
-    if (too_long != nullptr) api.call<ort::ReleaseStatus>(too_long);
-    char *end = nullptr;
-    const long threads = std::strtol(text, &end, 10);
-    if (too_long != nullptr || text[0] == '\0' || *end != '\0' || threads < 0 || threads > most_threads) {
-        throw host::InvalidArgument(
-            std::string("multipoint: the session's configuration has ") + threads_key + " = `" + text + "`; a number from 0 to "
-            + std::to_string(most_threads) + " is expected");
-    }
-    return static_cast<int>(threads);
-}
-
 void register_operators(const ort::Api &api, ort::SessionOptions *options) {
     static std::mutex mutex;
-    // A process may hold two runtimes, and a domain is of the one that made it.
-    static std::map<std::pair<const ort::Api *, int>, Domain> domains;
-    const int threads = threads_of(api, options);
+    // A process may hold two runtimes, and a domain is of the one that made it. None is ever given back: nobody tells when the
+    // last session that has it is gone. A host that keeps to a few settings has a few.
+    static std::map<std::pair<const ort::Api *, Settings>, Domain> domains;
+    const Settings settings = settings_of(api, options);
     const std::lock_guard<std::mutex> lock(mutex);
-    domains.try_emplace({&api, threads}, api, threads).first->second.add_to(api, options);
+    domains.try_emplace({&api, settings}, api, settings).first->second.add_to(api, options);
 }
 
 }  // namespace

@@ -6,6 +6,8 @@
 #include <charconv>
 #include <limits>
 #include <optional>
+#include <type_traits>
+#include <vector>
 
 namespace multipoint_triton {
 namespace {
@@ -26,11 +28,16 @@ std::string string_member(const Json &object, const char *key) {
 }
 
 /// A whole number, written as a number or, as protocol buffers write 64-bit ones, as a string.
-std::optional<std::int64_t> whole_number(const Json &value) {
-    if (const auto *number = value.integer()) return *number;
+template <class Number = std::int64_t>
+std::optional<Number> whole_number(const Json &value) {
+    static_assert(sizeof(Number) == sizeof(std::int64_t));
+    if (const auto *number = value.integer()) {
+        if (std::is_unsigned_v<Number> && *number < 0) return std::nullopt;
+        return static_cast<Number>(*number);
+    }
     const auto *text = value.string();
     if (text == nullptr) return std::nullopt;
-    std::int64_t number = 0;
+    Number number = 0;
     const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), number);
     if (error != std::errc() || end != text->data() + text->size()) return std::nullopt;
     return number;
@@ -60,11 +67,12 @@ Shape shape_of(const Json &list, const std::string &what) {
 std::int64_t max_batch_size(const Json &configuration) { return whole_number(configuration["max_batch_size"]).value_or(0); }
 
 /// `parameters { key: "..." value: { string_value: "..." } }`, a whole number within limits.
-std::optional<std::int64_t> parameter(const Json &configuration, const char *key, std::int64_t lowest, std::int64_t highest) {
+template <class Number>
+std::optional<Number> parameter(const Json &configuration, const char *key, Number lowest, Number highest) {
     const Json &entry = configuration["parameters"][key];
     if (entry.is_null()) return std::nullopt;
     const Json &value = entry["string_value"];
-    const auto number = whole_number(value);
+    const auto number = whole_number<Number>(value);
     if (!number || *number < lowest || *number > highest) {
         refuse(std::string("parameter `") + key + "`: a whole number from " + std::to_string(lowest) + " to " +
                std::to_string(highest) + " is expected, found " + value.text());
@@ -73,7 +81,25 @@ std::optional<std::int64_t> parameter(const Json &configuration, const char *key
 }
 
 std::optional<std::int64_t> maximum_batch_parameter(const Json &configuration) {
-    return parameter(configuration, "maximum_batch", 1, largest_batch);
+    return parameter<std::int64_t>(configuration, "maximum_batch", 1, largest_batch);
+}
+
+struct ModelLimit {
+    const char *key;
+    std::uint64_t multipoint_model_options::*field;
+};
+constexpr ModelLimit model_limits[] = {
+    {"maximum_file_bytes", &multipoint_model_options::maximum_file_bytes},
+    {"maximum_tensors", &multipoint_model_options::maximum_tensors},
+    {"maximum_nodes", &multipoint_model_options::maximum_nodes},
+    {"maximum_elements", &multipoint_model_options::maximum_elements},
+    {"maximum_weight_bytes", &multipoint_model_options::maximum_weight_bytes},
+};
+constexpr const char *run_bytes_key = "maximum_run_bytes", *work_key = "maximum_work";
+
+/// A limit of the library's: 0 is its default.
+std::uint64_t limit(const Json &configuration, const char *key) {
+    return parameter<std::uint64_t>(configuration, key, 0, std::numeric_limits<std::uint64_t>::max()).value_or(0);
 }
 
 const Value *find(const std::vector<Value> &values, const std::string &name) {
@@ -243,10 +269,14 @@ FixedBatch fixed_batch(const Json &configuration, const Network &network) {
 void warn_of_unknown_parameters(const Json &configuration) {
     const auto *parameters = configuration["parameters"].object();
     if (parameters == nullptr) return;
+    std::vector<std::string_view> known{"threads", "maximum_batch"};
+    for (const auto &each : model_limits) known.push_back(each.key);
+    known.insert(known.end(), {run_bytes_key, work_key});
+    std::string names;
+    for (const auto name : known) names += (names.empty() ? "`" : ", `") + std::string(name) + "`";
     for (const auto &entry : *parameters) {
-        if (entry.key == "threads" || entry.key == "maximum_batch") continue;
-        const auto message =
-            "parameter `" + entry.key + "` is not known and has no effect; there are `threads` and `maximum_batch`";
+        if (std::find(known.begin(), known.end(), entry.key) != known.end()) continue;
+        const auto message = "parameter `" + entry.key + "` is not known and has no effect; there are " + names;
         log(TRITONSERVER_LOG_WARN, message.c_str());
     }
 }
@@ -263,6 +293,13 @@ std::string Configuration::file_name() const {
         refuse("default_model_filename: the name of a file in the version's folder is expected, found `" + name + "`");
     }
     return name;
+}
+
+multipoint_model_options Configuration::limits() const {
+    multipoint_model_options options{};
+    options.struct_size = sizeof options;
+    for (const auto &each : model_limits) options.*each.field = limit(json_, each.key);
+    return options;
 }
 
 void Configuration::complete(const Network &network, std::int64_t default_maximum_batch) {
@@ -289,7 +326,9 @@ Settings Configuration::check(const Network &network, std::int64_t default_maxim
     warn_of_unknown_parameters(json_);
 
     Settings settings;
-    settings.threads = static_cast<std::int32_t>(parameter(json_, "threads", 0, 1024).value_or(0));
+    settings.threads = static_cast<std::int32_t>(parameter<std::int64_t>(json_, "threads", 0, 1024).value_or(0));
+    settings.maximum_run_bytes = limit(json_, run_bytes_key);
+    settings.maximum_work = limit(json_, work_key);
     if (size > 0) {
         settings.maximum_batch = size;
     } else if (network.has_batch) {

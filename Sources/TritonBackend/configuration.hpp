@@ -16,6 +16,9 @@ struct Settings {
     std::int64_t maximum_batch = 1;
     /// Threads of one run; 0: what OpenMP would use.
     std::int32_t threads = 0;
+    /// Limits of what the network may ask for, as in multipoint_session_options.
+    std::uint64_t maximum_run_bytes = 0;
+    std::uint64_t maximum_work = 0;
 };
 
 class Configuration {
@@ -25,6 +28,9 @@ public:
 
     /// The packed file's name within the version's folder.
     std::string file_name() const;
+
+    /// The limits of what the packed file may ask for; nothing else is set.
+    multipoint_model_options limits() const;
 
     /// Fills in what the operator left out: inputs, outputs, max_batch_size, and the dynamic batcher for batches above 1.
     void complete(const Network &network, std::int64_t default_maximum_batch);

@@ -12,6 +12,7 @@ TRITONSERVER_Error_Code code_of(multipoint_status status) {
     case MULTIPOINT_IO_ERROR:
     case MULTIPOINT_OUT_OF_MEMORY: return TRITONSERVER_ERROR_UNAVAILABLE;
     case MULTIPOINT_UNSUPPORTED:
+    case MULTIPOINT_LIMIT_EXCEEDED:
     case MULTIPOINT_UNSUPPORTED_MACHINE: return TRITONSERVER_ERROR_UNSUPPORTED;
     case MULTIPOINT_NOT_FOUND: return TRITONSERVER_ERROR_NOT_FOUND;
     case MULTIPOINT_CANCELLED: return TRITONSERVER_ERROR_CANCELLED;
@@ -36,6 +37,11 @@ void check(TRITONSERVER_Error *error) {
 void check(multipoint_status status, const std::string &context) {
     if (status == MULTIPOINT_OK) return;
     throw Failure(code_of(status), context + ": " + multipoint_last_error());
+}
+
+void check_run(multipoint_status status, const std::string &context) {
+    if (status != MULTIPOINT_LIMIT_EXCEEDED) return check(status, context);
+    refuse(context + ": " + multipoint_last_error());
 }
 
 TRITONSERVER_Error *current_error() noexcept {

@@ -29,6 +29,9 @@ void check(TRITONSERVER_Error *error);
 /// Throws what a call of the library came to, with the library's message; `context` says what it was called for.
 void check(multipoint_status status, const std::string &context);
 
+/// The same of a run: what is beyond a limit there is the request, not the model.
+void check_run(multipoint_status status, const std::string &context);
+
 /// The exception in flight as an error for the server. Null only if the server could not make one.
 TRITONSERVER_Error *current_error() noexcept;
 

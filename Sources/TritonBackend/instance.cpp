@@ -27,6 +27,8 @@ std::unique_ptr<multipoint_session, Destroy> make_session(const Model &model) {
     options.struct_size = sizeof options;
     options.maximum_batch = model.settings().maximum_batch;
     options.threads = model.settings().threads;
+    options.maximum_run_bytes = model.settings().maximum_run_bytes;
+    options.maximum_work = model.settings().maximum_work;
     multipoint_session *session = nullptr;
     check(multipoint_session_create(model.weights(), &options, &session), model.title());
     return std::unique_ptr<multipoint_session, Destroy>(session);
@@ -122,7 +124,7 @@ void Instance::run_group(std::uint64_t start) noexcept {
     const auto status = multipoint_session_run(session_.get(), inputs_.data(), inputs_.size(), outputs_.data(), outputs_.size());
     times.compute_end = now();
     try {
-        check(status, model_.title());
+        check_run(status, model_.title());
         scatter();
         for (Request *request : group_) request->send();
     } catch (...) {

@@ -63,9 +63,9 @@ void log_remark(void *, multipoint_log_level level, const char *message) {
     log(level == MULTIPOINT_LOG_WARNING ? TRITONSERVER_LOG_WARN : TRITONSERVER_LOG_VERBOSE, message);
 }
 
-std::unique_ptr<multipoint_model, Destroy> open(const std::string &path, const std::string &title) {
-    multipoint_model_options options{};
-    options.struct_size = sizeof options;
+/// `options` has limits.
+std::unique_ptr<multipoint_model, Destroy> open(
+    const std::string &path, multipoint_model_options options, const std::string &title) {
     options.log = log_remark;
     multipoint_model *model = nullptr;
     check(multipoint_model_open(path.c_str(), &options, &model), title);
@@ -81,7 +81,7 @@ Model::Model(TRITONBACKEND_Model *model) {
     auto configuration = configuration_of(model);
     const auto default_batch = default_maximum_batch_of(model);
 
-    weights_ = open(version_folder(model, version) + "/" + configuration.file_name(), title_);
+    weights_ = open(version_folder(model, version) + "/" + configuration.file_name(), configuration.limits(), title_);
     network_ = describe(weights_.get());
 
     try {

@@ -1,10 +1,15 @@
 import ArgumentParser
 import CMultipoint
 import DNNL
+import Glibc
 
 @main
 enum Program {
     static func main() {
+        StandardOutput.reserveDescriptors()
+        StandardOutput.checkAtExit()
+        // A file that would grow beyond its limit is an error of `write`, not the end.
+        signal(SIGXFSZ, SIG_IGN)
         endCleanlyOnSignals()
         MultipointCommand.main()
     }

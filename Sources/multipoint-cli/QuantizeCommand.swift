@@ -326,7 +326,7 @@ struct QuantizeCommand: ParsableCommand {
     }
 
     func run() throws {
-        try requireWritable(output)
+        try requireWritable(output, apartFrom: calibration + [model])
         let progress = ProgressLine(self.progress)
         let file = try layersOnly ? layersFile(progress) : networkFile(progress)
         progress.clear()

@@ -23,11 +23,13 @@ struct ReportCommand: ParsableCommand {
     var output: String
 
     func run() throws {
-        try requireWritable(output)
-        let packed = try PackedFile(path: file)
+        try requireWritable(output, apartFrom: [file] + (original.map { [$0] } ?? []))
+        let content = try fileContent(file)
+        defer { withExtendedLifetime(content) {} }
+        let packed = try PackedFile(bytes: content.bytes, source: "`\(file)`")
         let network = try original.map { try ModelFile.readNetwork(onnx: $0, inputShapes) }
         let model = try ReportModel(
-            packed, path: file, byteCount: byteCount(ofFile: file), original: network, originalPath: original ?? "")
+            packed, path: file, byteCount: content.bytes.count, original: network, originalPath: original ?? "")
         try writeAtomically(Array(ReportPage(model: model).html.text.utf8), to: output)
         print("report of `\(file)`, \(packed.layers.count) layers: \(output)")
     }

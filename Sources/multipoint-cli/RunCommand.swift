@@ -25,7 +25,7 @@ struct RunCommand: ParsableCommand {
     @Flag(help: "Print JSON.") var json = false
 
     func run() throws {
-        for path in output { try requireWritable(path) }
+        try requireWritable(output, apartFrom: input + [model])
         let network = try ModelFile.readNetwork(model, inputShapes)
         guard output.count == network.outputs.count else {
             throw CommandError(

@@ -17,6 +17,37 @@ final class NetworkTests: XCTestCase {
         }
     }
 
+    /// Packed networks give an image the same bits whatever the number of threads, the batch, the place in it, what ran before, and the
+    /// session. (Layers kept in float do not promise that: oneDNN adds up their products in an order that depends on the threads.)
+    func testResultsDoNotDependOnThreadsBatchOrSession() throws {
+        var count = 0
+        for number in 100..<130 {
+            let random = try RandomNetwork(seed: UInt64(number))
+            guard random.network.layers.values.allSatisfy(\.isPacked), random.hasFreeBatch else { continue }
+            var generator = SeededGenerator(seed: UInt64(number))
+            let size = random.input.count / random.batch
+            let images = (0..<5).map { _ in (0..<size).map { _ in Float.random(in: -1...1, using: &generator) } }
+            let prepared = random.prepared
+            let alone = try Session(prepared, maximumBatch: 1, threads: 1)
+            let expected = try images.map { try alone.run([$0], batch: 1).map { $0.map(\.bitPattern) } }
+            // Images that give the same result cannot be told apart.
+            guard Set(expected).count == images.count else { continue }
+            count += 1
+            for threads in 1...3 {
+                let session = try Session(prepared, maximumBatch: 5, threads: threads)
+                for order in [[0, 1, 2, 3, 4], [3, 1], [2], [4, 3, 2, 1, 0]] {
+                    let found = try session.run([order.flatMap { images[$0] }], batch: order.count)
+                    for (output, values) in found.enumerated() {
+                        XCTAssertEqual(
+                            values.map(\.bitPattern), order.flatMap { expected[$0][output] },
+                            "network \(number), output \(output), \(threads) threads, images \(order)")
+                    }
+                }
+            }
+        }
+        XCTAssertGreaterThan(count, 8)
+    }
+
     /// The generator makes what it is meant to.
     func testRandomNetworksAreOfAllKinds() throws {
         var fusions: Set<String> = []
@@ -49,5 +80,12 @@ extension NetworkComparison {
 
 extension RandomNetwork {
     var prepared: PreparedNetwork { PreparedNetwork(network) }
+
+    /// Some blocks expand a constant to the batch that the network was made for.
+    var hasFreeBatch: Bool {
+        !network.nodes.contains { node in
+            if case .expand = node.operation { true } else { false }
+        }
+    }
 }
 

@@ -1,5 +1,5 @@
-/* concurrency [--seconds N] [--seed N] [FILE...]: sixteen threads that make, use and free models, sessions, layers, plans and packings,
- * each by chance, and find in everything what one thread alone has found before, bit for bit. Objects are shared as the header
+/* concurrency [--seconds N] [--seed N] [FILE...]: sixteen threads that make, use and free models, sessions, layers, plans and
+ * packings, each by chance, and find in everything what one thread alone has found before, bit for bit. Objects are shared as the header
  * allows: models, layers, plans and packings are used by several threads at once and freed while what was made of them is at work;
  * sessions go from thread to thread. FILEs are packed networks of one input and one output; others are made here.
  *
@@ -68,7 +68,8 @@ static void *exchange(slot *place, void *object, size_t number, size_t *old_numb
 
 enum { operation_count = 8 };
 static const char *const operation_names[operation_count] = {
-    "models", "sessions of one thread each", "sessions handed on", "layers", "plans", "executions of shared plans", "packings", "refusals"};
+    "models", "sessions of one thread each", "sessions handed on",  "layers",
+    "plans",  "executions of shared plans",  "packings",            "refusals"};
 
 typedef struct worker {
     pthread_t thread;
@@ -168,7 +169,9 @@ static int use_session(worker *own, multipoint_session *session, size_t number) 
     int is_profiled = random_below(&own->state, 3) == 0;
     if (is_profiled) as_expected &= multipoint_session_start_profile(session) == MULTIPOINT_OK;
     int64_t batch = 1 + random_below(&own->state, most_batch), runs = 1 + random_below(&own->state, 4);
-    for (int64_t i = 0; i < runs; i++) as_expected &= run_as_expected(&networks[number], session, batch, random_below(&own->state, expected_images));
+    for (int64_t i = 0; i < runs; i++) {
+        as_expected &= run_as_expected(&networks[number], session, batch, random_below(&own->state, expected_images));
+    }
     if (is_profiled) {
         as_expected &= profile_as_expected(session, batch, runs);
         as_expected &= multipoint_session_stop_profile(session) == MULTIPOINT_OK;
@@ -253,7 +256,9 @@ static int execute_plan(worker *own) {
         multipoint_plan_info info = {0};
         info.struct_size = sizeof info;
         as_expected = multipoint_plan_describe(from->object, &info) == MULTIPOINT_OK && info.implementations[0] != '\0';
-        for (int i = 0; i < 3; i++) as_expected &= executed_as_expected(&layers[from->number], from->object, (int)random_below(&own->state, 2));
+        for (int i = 0; i < 3; i++) {
+            as_expected &= executed_as_expected(&layers[from->number], from->object, (int)random_below(&own->state, 2));
+        }
     }
     pthread_rwlock_unlock(&from->lock);
     return as_expected;
@@ -371,7 +376,9 @@ int main(int argument_count, char **arguments) {
             counts[k] += workers[i].counts[k];
             check_failed += workers[i].failures[k];
             check_passed += workers[i].counts[k] - workers[i].failures[k];
-            if (workers[i].failures[k] > 0) printf("thread %d: %d of %d failed: %s\n", i, workers[i].failures[k], workers[i].counts[k], operation_names[k]);
+            if (workers[i].failures[k] > 0) {
+                printf("thread %d: %d of %d failed: %s\n", i, workers[i].failures[k], workers[i].counts[k], operation_names[k]);
+            }
         }
     }
     for (int k = 0; k < operation_count; k++) {

@@ -28,7 +28,8 @@ static size_t sample_size(const multipoint_value_info *value) {
 
 /* ---- Networks ---- */
 
-static multipoint_status run(const expected_network *expected, multipoint_session *session, int64_t batch, float *images, float *results) {
+static multipoint_status run(const expected_network *expected, multipoint_session *session, int64_t batch, float *images,
+                             float *results) {
     int64_t input_shape[MULTIPOINT_MAX_RANK], output_shape[MULTIPOINT_MAX_RANK];
     memcpy(input_shape, expected->input.dimensions, sizeof input_shape);
     memcpy(output_shape, expected->output.dimensions, sizeof output_shape);
@@ -94,8 +95,8 @@ int run_as_expected(const expected_network *expected, multipoint_session *sessio
     memset(results, 0xFF, (size_t)batch * result_size);
     as_expected &= run(expected, session, batch, images, results) == MULTIPOINT_OK;
     for (size_t i = 0; i < (size_t)batch; i++) {
-        size_t image = (first + i) % expected_images;
-        as_expected &= memcmp(results + i * expected->output_count, expected->results + image * expected->output_count, result_size) == 0;
+        const float *alone = expected->results + (first + i) % expected_images * expected->output_count;
+        as_expected &= memcmp(results + i * expected->output_count, alone, result_size) == 0;
     }
     free(images);
     free(results);
@@ -133,8 +134,10 @@ static size_t element_count(const int64_t *shape, int32_t rank) {
     return count;
 }
 
-static multipoint_status execute(const expected_layer *expected, const multipoint_plan *plan, unsigned char *result, void *workspace) {
-    multipoint_tensor source = {expected->source, expected->source_bytes, MULTIPOINT_U8, expected->rank, expected->source_shape, NULL};
+static multipoint_status execute(const expected_layer *expected, const multipoint_plan *plan, unsigned char *result,
+                                 void *workspace) {
+    multipoint_tensor source = {
+        expected->source, expected->source_bytes, MULTIPOINT_U8, expected->rank, expected->source_shape, NULL};
     multipoint_tensor destination = {
         result, expected->destination_bytes, expected->options.destination_dtype, expected->rank, expected->destination_shape, NULL};
     return multipoint_plan_execute(plan, &source, NULL, &destination, workspace);

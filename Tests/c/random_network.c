@@ -104,7 +104,8 @@ static void choose_shapes(network *net, int channels) {
     const int groups[] = {1, 2, width};
     int group = groups[random_below(&net->state, 3)];
     int outputs = group == width ? width : group * (2 + (int)random_below(&net->state, 5));
-    *second = (layer){.shape = {outputs, width / group, 3, 3}, .rank = 4, .group = group, .pad = 1, .stride = 1 + (int)random_below(&net->state, 2)};
+    int stride = 1 + (int)random_below(&net->state, 2);
+    *second = (layer){.shape = {outputs, width / group, 3, 3}, .rank = 4, .group = group, .pad = 1, .stride = stride};
     *last = (layer){.shape = {3 + (int)random_below(&net->state, 5), outputs}, .rank = 2, .group = 1};
 }
 

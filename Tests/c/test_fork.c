@@ -100,7 +100,7 @@ static void *compile_for_ever(void *file) {
     while (!is_done) {
         multipoint_model *own = NULL;
         if (multipoint_model_open_memory(bytes->bytes, bytes->count, NULL, &own) != MULTIPOINT_OK) exit(2);
-        multipoint_session_options options = {sizeof options, 1, 1};
+        multipoint_session_options options = {.struct_size = sizeof options, .maximum_batch = 1, .threads = 1};
         multipoint_session *session = NULL;
         if (multipoint_session_create(own, &options, &session) != MULTIPOINT_OK) exit(2);
         multipoint_session_destroy(session);
@@ -109,13 +109,13 @@ static void *compile_for_ever(void *file) {
     return NULL;
 }
 
-/* What the thread held is held for ever in a child that was forked meanwhile: it works there or says so, and never hangs. */
+/* A lock that the thread held would be held for ever in a child that is forked meanwhile. Everything works there. */
 static void test_forks_while_compiling(byte_string file, int forks) {
     multipoint_session *before = made_session(1);
     CHECK(gives_sample_result(before));
     pthread_t thread;
     if (!CHECK(pthread_create(&thread, NULL, compile_for_ever, &file) == 0)) return;
-    int worked = 0, refused = 0;
+    int worked = 0;
     for (int i = 0; i < forks; i++) {
         usleep(500 + 137 * (unsigned)(i % 10));
         fflush(stdout);
@@ -126,36 +126,30 @@ static void test_forks_while_compiling(byte_string file, int forks) {
             if (!gives_sample_result(before)) _exit(3);
             multipoint_model *own = NULL;
             multipoint_status status = multipoint_model_open_memory(file.bytes, file.count, NULL, &own);
-            if (status == MULTIPOINT_FORKED) _exit(multipoint_last_error()[0] != '\0' ? 1 : 4);
             multipoint_session *session = made_session(1);
             _exit(status == MULTIPOINT_OK && session != NULL && gives_sample_result(session) ? 0 : 5);
         }
         int status = 0;
         CHECK(process > 0 && waitpid(process, &status, 0) == process);
-        if (!CHECK(WIFEXITED(status) && WEXITSTATUS(status) <= 1)) {
-            printf("    child %d: %s %d\n", i, WIFSIGNALED(status) ? "signal" : "exit", WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
-        } else if (WEXITSTATUS(status) == 0) {
-            worked++;
-        } else {
-            refused++;
-        }
+        if (CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0)) worked++;
+        else printf("    child %d: %s %d\n", i, WIFSIGNALED(status) ? "signal" : "exit", WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
     }
     is_done = 1;
     pthread_join(thread, NULL);
     CHECK(gives_sample_result(before));
     multipoint_session_destroy(before);
-    printf("forked while another thread compiles: %d children worked, %d were refused\n", worked, refused);
+    printf("forked while another thread compiles: %d of %d children worked\n", worked, forks);
 }
 
 int main(int argument_count, char **arguments) {
-    /* memcheck is fifty times slower. */
+    /* memcheck counts what the lost thread had as lost by the child, which it is. */
     const int is_brief = argument_count > 1 && strcmp(arguments[1], "--brief") == 0;
     byte_string file = sample_network();
     if (CHECK_OK(multipoint_model_open_memory(file.bytes, file.count, NULL, &model))) {
         test_early_child();
         test_child();
         test_child();
-        test_forks_while_compiling(file, is_brief ? 6 : 60);
+        if (!is_brief) test_forks_while_compiling(file, 200);
     }
     byte_string_free(file);
     multipoint_model_destroy(model);

@@ -245,13 +245,14 @@ static void test_limits(const char *name, byte_string file, int limits, multipoi
 int main(void) {
     const char *all = getenv("TESTS_ALL");
     const int is_long = all != NULL && strcmp(all, "1") == 0;
-    const struct { const char *name; byte_string (*make)(size_t); multipoint_status valid; } kinds[] = {
-        {"float weights", float_file, MULTIPOINT_OK}, {"codes", square_packed_file, MULTIPOINT_OK},
-        {"channels", narrow_packed_file, MULTIPOINT_OK}, {"a constant", constant_file, MULTIPOINT_OK},
-        {"layers", layers_file, MULTIPOINT_OK}, {"numbers", numbers_file, MULTIPOINT_BAD_FORMAT}, {"nodes", nodes_file, MULTIPOINT_OK},
+    const struct { const char *name; byte_string (*make)(size_t); size_t size; multipoint_status valid; } kinds[] = {
+        {"float weights", float_file, 7000, MULTIPOINT_OK}, {"codes", square_packed_file, 7000, MULTIPOINT_OK},
+        {"channels", narrow_packed_file, 3000, MULTIPOINT_OK}, {"a constant", constant_file, 3000, MULTIPOINT_OK},
+        {"layers", layers_file, 3000, MULTIPOINT_OK}, {"numbers", numbers_file, 3000, MULTIPOINT_BAD_FORMAT},
+        {"nodes", nodes_file, 1000, MULTIPOINT_OK},
     };
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
-        byte_string file = kinds[i].make(is_long ? (i < 2 ? 7000 : 3000) : 1000);
+        byte_string file = kinds[i].make(is_long ? kinds[i].size : 1000);
         test_limits(kinds[i].name, file, is_long ? 100 : 16, kinds[i].valid);
         byte_string_free(file);
     }

@@ -238,6 +238,10 @@ void test_errors_of_runs() {
     CHECK(is_sample(session.run(images(1)).data()));
     CHECK(throws(MULTIPOINT_INVALID_ARGUMENT, "", [] { Session negative(sample(), -1); }));
     CHECK(throws(MULTIPOINT_NOT_FOUND, "nowhere", [] { sample().layer("nowhere"); }));
+    // Its beginning is the name of a layer.
+    const std::string name("conv\0b", 6);
+    CHECK(throws(MULTIPOINT_INVALID_ARGUMENT, "name: it has a null byte", [&] { sample().layer(name); }));
+    CHECK(throws(MULTIPOINT_INVALID_ARGUMENT, "name: it has a null byte", [&] { Layer layer(sample(), name); }));
 }
 
 /// A layer of one's own through a plan, in every type of destination, beside the same calls in C.
@@ -330,11 +334,11 @@ void test_packing() {
 }
 
 template <typename Object, typename Use>
-void check_moves(Object object, Use use) {
+void check_moves(Object object, Use use, const char *message = "moved from") {
     const auto raw = object.get();
     Object other = std::move(object);
     CHECK(other && other.get() == raw && !object && object.get() == nullptr);
-    CHECK(throws(MULTIPOINT_INVALID_ARGUMENT, "moved from", [&] { use(object); }));
+    CHECK(throws(MULTIPOINT_INVALID_ARGUMENT, message, [&] { use(object); }));
     use(other);
     object = std::move(other);
     CHECK(object.get() == raw);
@@ -352,7 +356,14 @@ void test_moves() {
         object.run(images(1), result);
     });
     check_moves(model.layer("conv"), [](Layer &object) { object.describe(); });
+    check_moves(sample(), [](Model &object) { Layer layer(object, "conv"); }, "");
+    check_moves(sample(), [](Model &object) { Session session(object); }, "");
     multipoint::PlanOptions options;
+    const Layer classifier = model.layer("classifier");
+    check_moves(Plan(classifier, options), [](Plan &object) { CHECK(object.source_shape().size() == 2); });
+    check_moves(Plan(classifier, options), [](Plan &object) { CHECK(object.destination_shape().size() == 2); });
+    check_moves(Plan(classifier, options), [](Plan &object) { object.workspace_size(); });
+    check_moves(Plan(classifier, options), [](Plan &object) { object.describe(); });
     check_moves(Plan(model.layer("classifier"), options), [](Plan &object) {
         const float averages[] = {3.125f, 4};
         float scores[2];

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
+import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -62,7 +64,9 @@ def server(request, tmp_path_factory, packed_digits, packed_branches):
     folder = tmp_path_factory.mktemp("mlserver")
     shutil.copytree(REPOSITORY / "Examples" / "mlserver" / "digits", folder / "digits")
     (folder / "digits" / "digits.multipoint").write_bytes(packed_digits)
-    model(folder, "branches", packed_branches, maximum_batch=4, threads=1)
+    # No limit, and one that it keeps.
+    limits = {"maximum_nodes": 2**64 - 1, "maximum_run_bytes": 1 << 20, "maximum_work": 0}
+    model(folder, "branches", packed_branches, maximum_batch=4, threads=1, **limits)
     model(folder, "fixed", two_branches(2))
     with MLServer(folder, folder / "log", request.param) as server:
         yield server
@@ -161,6 +165,16 @@ def test_requests_at_once(server, images, logits):
         assert len(list(clients.map(ask, range(400)))) == 400
 
 
+@pytest.mark.parametrize("name", ["requests_around_unloading", "unloading_what_did_not_load"])
+def test_the_runtime_alone(tmp_path, packed_digits, images, logits, name):
+    model(tmp_path, "digits", packed_digits, threads=1)
+    np.save(tmp_path / "images.npy", images[:20])
+    np.save(tmp_path / "logits.npy", logits[:20])
+    program = Path(__file__).with_name("mlserver_runtime.py")
+    result = subprocess.run([sys.executable, program, name, tmp_path], capture_output=True, text=True, timeout=120)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
 def test_models_that_do_not_load(tmp_path, packed_digits):
     """Each says why in the log. MLServer itself reports the first of them and ends."""
     wrong = {
@@ -168,6 +182,12 @@ def test_models_that_do_not_load(tmp_path, packed_digits):
         "threads": (
             {"parameters": {"uri": ".", "extra": {"threads": "two"}}},
             "extra.threads: a whole number is expected, found 'two'",
+        ),
+        "nodes": ({"parameters": {"uri": ".", "extra": {"maximum_nodes": 2}}}, "model nodes: .*the limit on nodes is 2"),
+        "bytes": ({"parameters": {"uri": ".", "extra": {"maximum_run_bytes": 1000}}}, "model bytes: .*the limit on run bytes is 1000"),
+        "negative": (
+            {"parameters": {"uri": ".", "extra": {"maximum_work": -1}}},
+            "model negative: maximum_work: a number from 0 to .* expected, found -1",
         ),
         "nowhere": ({"parameters": {"uri": "somewhere/else"}}, "somewhere/else"),
         "damaged": ({}, "damaged/model.multipoint"),
@@ -180,4 +200,4 @@ def test_models_that_do_not_load(tmp_path, packed_digits):
         MLServer(tmp_path, tmp_path / "log", ready="/v2/models/batching/ready")
     output = (tmp_path / "log").read_text()
     for name, (_, expected) in wrong.items():
-        assert expected in output, (name, output)
+        assert re.search(expected, output), (name, output)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -59,3 +60,33 @@ def test_answers_of_both_replicas(server, images, logits):
 def test_wrong_requests(server, sample, expected):
     status, response = ask(server, sample)
     assert status == 400 and expected in response["error"]
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (b"", "Expecting value"),
+        (b'{"image": ', "Expecting value"),
+        (b"\xff\xfe{", "utf|decode"),
+        (b"[" * 100_000, "fewer levels is expected"),
+        (b'{"image": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", "fewer levels is expected"),
+        (b'{"image": ' + b"[" * 200 + b"1" + b"]" * 200 + b"}", "input `image`: numbers are expected"),
+        (b'{"image": [%s]}' % str(10**400).encode(), "input `image`: numbers are expected"),
+        (b'{"image": [%s]}' % (b"9" * 10_000), "integer string conversion"),
+        (b'{"image": [NaN]}', "input `image`: finite numbers within the range of float32"),
+        (b'{"image": [-Infinity]}', "input `image`: finite numbers within the range of float32"),
+        (b'{"image": [1e300]}', "input `image`: finite numbers within the range of float32"),
+    ],
+)
+def test_wrong_bodies(server, body, expected):
+    status, response = answer(server.address + "/digits", body)
+    assert status == 400 and re.search(expected, json.loads(response)["error"]), response
+
+
+def test_outputs_that_are_not_finite_are_null():
+    sys.path.insert(0, str(REPOSITORY / "Examples" / "ray_serve"))
+    from serve_digits import json_numbers
+
+    array = np.array([[1, np.nan], [np.inf, -np.inf]], np.float32)
+    assert json.loads(json.dumps(json_numbers(array), allow_nan=False)) == [[1, None], [None, None]]
+    assert json_numbers(np.array([0.1], np.float32)) == [float(np.float32(0.1))]

@@ -75,6 +75,19 @@ WRONG = {
         "max_batch_size: 0\n" + IMAGE.replace("1, 8, 8", "100000, 1, 8, 8"),
         "maximum batch: 1 to 65536 expected, found 100000",
     ),
+    "file_bytes": (parameter("maximum_file_bytes", "1000"), "the limit on file bytes is 1000"),
+    "tensors": (parameter("maximum_tensors", "3"), "the limit on tensors is 3"),
+    "nodes": (parameter("maximum_nodes", "2"), "`graph`: 18 nodes; the limit on nodes is 2"),
+    "elements": (parameter("maximum_elements", "100"), "the limit on elements is 100"),
+    "weight_bytes": (parameter("maximum_weight_bytes", "1000"), "the limit on weight bytes is 1000"),
+    "run_bytes": (parameter("maximum_run_bytes", "1000"), "the limit on run bytes is 1000"),
+    "work": (parameter("maximum_work", "1000"), "the limit on work is 1000"),
+    "limit_word": (
+        parameter("maximum_nodes", "few"),
+        'parameter `maximum_nodes`: a whole number from 0 to 18446744073709551615 is expected, found "few"',
+    ),
+    "limit_negative": (parameter("maximum_work", "-1"), "parameter `maximum_work`: a whole number from 0 to"),
+    "limit_huge": (parameter("maximum_run_bytes", "18446744073709551616"), "parameter `maximum_run_bytes`: a whole number from"),
     "path": ('default_model_filename: "../../other/1/model.multipoint"', "the name of a file in the version's folder is expected"),
     "file": ('default_model_filename: "weights.multipoint"', "1/weights.multipoint"),
     "gpu": ("instance_group [ { kind: KIND_GPU count: 1 gpus: [ 0 ] } ]", "GPU"),
@@ -118,6 +131,9 @@ def server(tmp_path_factory, packed_digits, packed_branches):
     repository.add("fixed_batch", two_branches(2), "")
     repository.add("other_name", packed_digits, 'default_model_filename: "digits-4bit.multipoint"', file="digits-4bit.multipoint")
     repository.add("unknown_parameter", packed_digits, parameter("thread", "2"))
+    repository.add(
+        "limits", packed_digits, parameter("maximum_nodes", "18") + parameter("maximum_work", str(2**64 - 1)) + parameter("maximum_run_bytes", "0")
+    )
     repository.add("not_loaded", packed_digits, "")
     repository.add("kind_model", packed_digits, "instance_group [ { kind: KIND_MODEL } ]")
     repository.add("versions", packed_branches, "version_policy { all { } }", version=1)
@@ -233,7 +249,7 @@ def test_reshaped(server, images, logits):
         assert result.as_numpy("logits").tobytes() == logits[:4].tobytes()
 
 
-@pytest.mark.parametrize("name", ["other_name", "unknown_parameter", "kind_model"])
+@pytest.mark.parametrize("name", ["other_name", "unknown_parameter", "kind_model", "limits"])
 def test_answers(server, images, logits, name):
     loaded(server, name)
     with client_of(server, "http") as client:
@@ -243,7 +259,8 @@ def test_answers(server, images, logits, name):
 
 def test_unknown_parameter_is_told(server):
     loaded(server, "unknown_parameter")
-    assert "parameter `thread` is not known and has no effect; there are `threads` and `maximum_batch`" in server.output()
+    assert "parameter `thread` is not known and has no effect; there are `threads`, `maximum_batch`, `maximum_file" in server.output()
+    assert "parameter `maximum_nodes` is not known" not in server.output()
 
 
 def test_versions(server, rng):

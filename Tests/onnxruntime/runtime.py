@@ -15,20 +15,23 @@ PLUGIN = os.environ.get("MULTIPOINT_ORT", "")
 OPERATORS = [helper.make_opsetid("", 16), helper.make_opsetid("multipoint", 1)]
 
 
-def options(threads: Optional[int] = 1) -> onnxruntime.SessionOptions:
+def options(threads: Optional[int] = 1, **entries: object) -> onnxruntime.SessionOptions:
+    """`entries` are the plugin's own."""
     assert PLUGIN, "set MULTIPOINT_ORT to the path of libmultipoint_ort.so"
     result = onnxruntime.SessionOptions()
     result.log_severity_level = 4  # what is refused here is refused on purpose
     result.intra_op_num_threads = threads or 0
     if threads is not None:
         result.add_session_config_entry("multipoint.threads", str(threads))
+    for name, number in entries.items():
+        result.add_session_config_entry(f"multipoint.{name}", str(number))
     result.register_custom_ops_library(PLUGIN)
     return result
 
 
-def session(model: Union[Path, onnx.ModelProto], threads: Optional[int] = 1) -> onnxruntime.InferenceSession:
+def session(model: Union[Path, onnx.ModelProto], threads: Optional[int] = 1, **entries: object) -> onnxruntime.InferenceSession:
     source = str(model) if isinstance(model, Path) else model.SerializeToString()
-    return onnxruntime.InferenceSession(source, options(threads), providers=["CPUExecutionProvider"])
+    return onnxruntime.InferenceSession(source, options(threads, **entries), providers=["CPUExecutionProvider"])
 
 
 def float_session(model: Union[Path, onnx.ModelProto]) -> onnxruntime.InferenceSession:

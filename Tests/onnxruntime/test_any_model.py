@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -139,6 +143,89 @@ def test_extreme_ranges(command, tmp_path, rng, scale):
     x = (rng.uniform(-1, 1, (2, 16)) * scale).astype(np.float32)
     expected = x.astype(np.float64) @ reconstructed(layer, (4, 16)).T + bias
     assert np.allclose(run(network, x)[0], expected, rtol=0.02, atol=0.05 * max(scale, 1e-6))
+
+
+@pytest.mark.parametrize("operator", ["Conv", "Gemm"])
+def test_a_large_bias_beside_small_weights(command, tmp_path, rng, operator):
+    """Products that are as large as what a float of the bias's size leaves of them: they come from weights far smaller than it."""
+    shape, attributes = ((4, 16), {"transB": 1}) if operator == "Gemm" else ((4, 16, 1, 1), {})
+    w, bias = (rng.standard_normal(shape) * 1e-6).astype(np.float32), rng.uniform(1e4, 2e4, 4).astype(np.float32)
+    node = helper.make_node(operator, ["x", "w", "b"], ["y"], name="layer", **attributes)
+    x = (rng.uniform(-1, 1, (2, *shape[1:])) * 1e7).astype(np.float32)
+    network, layer = single_layer(command, tmp_path, node, [constant("w", w), constant("b", bias)], x.shape)
+    rows = np.stack([quantized(row) for row in x.reshape(2, 16)])
+    expected = rows @ reconstructed(layer, (4, 16)).T + bias
+    result = run(network, x)[0].reshape(2, 4)
+    # Half a step of a float of this size, and as much for what the products were rounded to.
+    assert np.abs(result - expected).max() <= np.spacing(np.float32(expected.max()))
+
+
+def test_rows_of_several_points_are_added(command, tmp_path, rng):
+    node = helper.make_node("Conv", ["x", "w", "b"], ["y"], name="conv", pads=[1, 1, 1, 1])
+    w, bias = rng.standard_t(2, (8, 5, 3, 3)).astype(np.float32), rng.standard_normal(8).astype(np.float32)
+    x = rng.standard_normal((3, 5, 7, 6)).astype(np.float32)
+    x[1] = np.abs(x[1])
+    network, layer = single_layer(command, tmp_path, node, [constant("w", w), constant("b", bias)], x.shape)
+    assert layer.info.rows > 8, "no channel has a further row"
+    exact = model(
+        [node], [value("x", x.shape)], [value("y", None)],
+        [constant("w", reconstructed(layer, w.shape).astype(np.float32)), constant("b", bias)], [helper.make_opsetid("", 16)],
+    )  # fmt: skip
+    expected = run(float_session(exact), np.stack([quantized(image) for image in x]).astype(np.float32))[0]
+    assert np.abs(run(network, x)[0] - expected).max() < 1e-5 * np.abs(expected).max()
+
+
+def dilated(command, folder: Path, rng, dilations) -> Path:
+    """A model of one convolution with these dilations, a kernel of 2 in each direction that has one, and a bias."""
+    kernel = [2 if size > 1 else 1 for size in dilations]
+    node = helper.make_node("Conv", ["x", "w", "b"], ["y"], name="conv", dilations=dilations)
+    constants = [weights(rng, "w", 1, 1, *kernel), constant("b", np.full(1, 3, np.float32))]
+    single_layer(command, folder, node, constants, (1, 1, 1, 1))
+    return folder / "packed.onnx"
+
+
+def test_a_session_costs_nothing_of_the_size_of_a_dilated_kernel(command, tmp_path, rng):
+    """Of 20,001 x 20,001: in another process, whose memory has a limit."""
+    path = dilated(command, tmp_path, rng, [20_000, 20_000])
+    program = f"""
+import resource
+import numpy as np
+from pathlib import Path
+from runtime import run, session
+resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))
+network = session(Path({str(path)!r}))
+print("peak", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+try:
+    run(network, np.zeros((1, 1, 5, 5), np.float32))
+except Exception as error:
+    print(error)
+"""
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
+    assert result.returncode == 0, result.stderr
+    assert int(re.search(r"peak (\d+)", result.stdout)[1]) < 300_000, "kilobytes: an image of the kernel's size has 400,000"
+    assert "exceeds the padded input 5 × 5" in result.stdout
+
+
+def test_a_widely_dilated_kernel(command, tmp_path, rng):
+    path = dilated(command, tmp_path, rng, [1, 20_000])
+    x = np.abs(rng.standard_normal((1, 1, 1, 20_003))).astype(np.float32)
+    w = reconstructed(multipoint.Model(tmp_path / "one.multipoint").layer("conv"), (1, 2))
+    values = quantized(x)[0, 0, 0]
+    expected = w[0, 0] * values[:3] + w[0, 1] * values[20_000:] + 3
+    assert np.abs(run(session(path), x)[0][0, 0, 0] - expected).max() < 1e-5 * np.abs(expected).max()
+
+
+def test_calls_that_come_together_find_the_bias(command, tmp_path, rng):
+    node = helper.make_node("Conv", ["x", "w", "b"], ["y"], name="conv", pads=[1, 1, 1, 1])
+    constants = [weights(rng, "w", 4, 3, 3, 3), constant("b", np.arange(1, 5, dtype=np.float32))]
+    images = [rng.standard_normal((2, 3, 5 + size, 6)).astype(np.float32) for size in range(8)]
+    first, _ = single_layer(command, tmp_path, node, constants, images[0].shape)
+    expected = [run(first, x)[0] for x in images]
+    for _ in range(5):
+        network = session(tmp_path / "packed.onnx")
+        with ThreadPoolExecutor(8) as pool:
+            results = list(pool.map(lambda x: run(network, x)[0], images))
+        assert all(np.array_equal(a, b) for a, b in zip(results, expected))
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])

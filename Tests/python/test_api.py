@@ -361,6 +361,60 @@ def test_packed_weights_that_contradict_themselves(arguments, kind, words):
         PackedWeights(*arguments)
 
 
+def small_weights() -> PackedWeights:
+    """Two channels of three weights, with a ladder."""
+    return PackedWeights([2, 1], [[[0, 1, 1], [1, 0, 0]], [[1, 0, 1]]], [[-3, 3], [-1, 1]], [0.5, 2], ladder=[2])
+
+
+@pytest.mark.parametrize(
+    "name, value, words",
+    [
+        ("points", [2, 2], r"codes 1: shape \(2, 3\)"),
+        ("points", np.array([2, 3], np.uint8), "points: up to 2"),
+        ("points", [[2, 1]], "points: 1 dimension"),
+        ("codes", (), "codes: one array per codebook"),
+        ("codes", ([[0, 1, 2], [1, 0, 0]], [[1, 0, 1]]), "codes 0: code 2"),
+        ("codes", ([[0], [1]], [[1]]), r"codes 0: shape \(2, 3\)"),
+        ("codebooks", ([-3, 3], [-1, 0, 1]), "codebook 1: 2, 4"),
+        ("codebooks", ([-3, 3],), "codes: one array per codebook"),
+        ("scales", np.ones(1, np.float32), r"scales: shape \(2,\)"),
+        ("scales", np.ones(0, np.float32), r"scales: shape \(2,\)"),
+        ("ladder", np.ones(0, np.int32), r"ladder: shape \(1,\)"),
+        ("ladder", None, r"scales: shape \(3,\)"),
+        ("row_length", 2**40, r"codes 0: shape \(2, 1099511627776\)"),
+    ],
+)
+def test_packed_weights_changed_to_contradict_themselves(name, value, words):
+    weights = small_weights()
+    setattr(weights, name, value)
+    with pytest.raises(ValueError, match=words):
+        Layer.create((2, 3), weights)
+
+
+def test_packed_weights_changed_in_place():
+    weights = small_weights()
+    weights.points[...] = 255
+    with pytest.raises(ValueError, match="points: up to 2 are expected, as many as levels, found 255"):
+        Layer.create((2, 3), weights)
+
+
+def test_changed_packed_weights_are_read_by_their_strides_and_converted():
+    """Also where the memory behind their last element, or before their first, cannot be read."""
+    # 0.5 * (2 * [-3, 3, 3] + [1, -1, 1]) with the finest point's scale and the ladder's ratio; 2 * [3, -3, -3].
+    expected = np.array([[-2.5, 2.5, 3.5], [6, -6, -6]])
+    weights = small_weights()
+    weights.scales = fenced(np.array([2, 0.5], np.float32))[::-1]
+    weights.points = fenced(np.array([1, 2], np.uint8), fence="before")[::-1]
+    weights.ladder = np.array([2], np.int64)
+    weights.codebooks = ([-3, 3], fenced(np.array([1, -1], np.int8))[::-1])
+    weights.codes = (np.array([[0, 1, 1], [1, 0, 0]], np.int64), fenced(np.array([[1, 0, 1]], np.uint8).T).T)
+    rows = Layer.create((2, 3), weights).rows()
+    np.testing.assert_array_equal(rows.values * rows.scales[:, np.newaxis], expected)
+    weights.scales = np.array([0.25, 1], np.float64)
+    rows = Layer.create((2, 3), weights).rows()
+    np.testing.assert_array_equal(rows.values * rows.scales[:, np.newaxis], expected / 2)
+
+
 @pytest.mark.parametrize("scale", [0, -1, float("inf"), float("nan")])
 def test_scales_must_be_positive_and_finite(scale):
     weights = PackedWeights([1, 1], [np.zeros((2, 3), np.uint8)], [np.array([-1, 1])], [1, scale])
@@ -408,6 +462,56 @@ def test_pack_refuses_bad_matrices():
 def test_pack_options_out_of_range(options, kind):
     with pytest.raises(kind):
         multipoint.pack(np.ones((3, 4), np.float32), **options)
+
+
+# Good numbers modulo 2^32 or 2^64.
+WRAPPED_32, WRAPPED_64 = (2**32 + 2, -(2**32) + 2), (2**64 + 2, -(2**64) + 2)
+
+
+@pytest.mark.parametrize("name, values", [("threads", WRAPPED_32), ("maximum_batch", WRAPPED_64), ("maximum_work", WRAPPED_64)])
+def test_session_options_are_not_wrapped(model, name, values):
+    for value in values:
+        with pytest.raises(ValueError, match=rf"^{name}: a number from .* expected, found {value}$"):
+            model.session(**{name: value})
+    model.session(**{name: np.int64(2**40 if name == "maximum_work" else 2)}).close()
+    for value in (2.0, "2", None):
+        with pytest.raises(TypeError, match=rf"^{name}: a whole number expected, found {value!r}$"):
+            model.session(**{name: value})
+
+
+@pytest.mark.parametrize(
+    "name, values", [("threads", WRAPPED_32), ("height", WRAPPED_64), ("width", WRAPPED_64), ("batch", WRAPPED_64)]
+)
+def test_plan_options_are_not_wrapped(name, values):
+    with example_layer() as layer:
+        for value in values:
+            with pytest.raises(ValueError, match=rf"^{name}: a number from .* expected, found {value}$"):
+                layer.plan(**({"height": 5, "width": 5} | {name: value}))
+        with pytest.raises(TypeError, match=rf"^{name}: a whole number expected, found 5.5$"):
+            layer.plan(**({"height": 5, "width": 5} | {name: 5.5}))
+
+
+@pytest.mark.parametrize("name", ["bits", "maximum_points"])
+def test_pack_options_are_not_wrapped(name):
+    for value in WRAPPED_32:
+        with pytest.raises(ValueError, match=rf"^{name}: a number from .* expected, found {value}$"):
+            multipoint.pack(np.ones((3, 4), np.float32), **{name: value})
+
+
+def test_quantizations_and_layer_descriptions_are_not_wrapped():
+    for value in WRAPPED_32:
+        for name in ("input", "output"):
+            with pytest.raises(ValueError, match=rf"^{name}_zero_point: .* found {value}$"):
+                example_layer(**{f"{name}_quantization": Quantization(1, value)})
+        for name in ("source", "destination", "residual"):
+            with example_layer() as layer, pytest.raises(ValueError, match=rf"^{name}_zero_point: .* found {value}$"):
+                layer.plan(height=5, width=5, **{f"{name}_quantization": Quantization(1, value)})
+    for value in WRAPPED_64:
+        for name, argument in [("group", value), ("strides", (1, value)), ("dilations", (value, 1)), ("pads", (value, 1, 1, 1))]:
+            with pytest.raises(ValueError, match=rf"^{name}: .* found {value}$"):
+                example_layer(**{name: argument})
+    with pytest.raises(TypeError, match=r"^strides: a whole number expected, found 1.5$"):
+        example_layer(strides=(1.5, 1))
 
 
 # ----------------------------------------------------------------------------------------------------------------------
@@ -755,6 +859,58 @@ def test_calls_release_the_interpreter():
         finally:
             sys.setswitchinterval(interval)
     assert ticks > 10
+
+
+def test_fork_while_another_thread_runs_a_session(tmp_path):
+    """The child has no thread that would give the session's turn back. It answers what the parent does."""
+    path = tmp_path / "small.multipoint"
+    path.write_bytes(SmallNetwork(np.random.default_rng(3)).encoded())
+    program = (
+        "import os, sys, threading, numpy as np, multipoint\n"
+        f"session = multipoint.Model({str(path)!r}).session(maximum_batch=256, threads=1)\n"
+        "images = np.random.default_rng(4).uniform(0, 1, (256, 3, 8, 8)).astype(np.float32)\n"
+        "expected = session.run(images)\n"
+        "stop = threading.Event()\n"
+        "def work():\n"
+        "    while not stop.is_set(): session.run(images)\n"
+        "worker = threading.Thread(target=work)\n"
+        "worker.start()\n"
+        "results = []\n"
+        "for _ in range(10):\n"
+        "    child = os.fork()\n"
+        "    if child == 0:\n"
+        "        import signal; signal.alarm(20)\n"
+        "        os._exit(0 if np.array_equal(session.run(images), expected) else 3)\n"
+        "    results.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))\n"
+        "    if results[-1] != 0: break\n"
+        "stop.set()\n"
+        "worker.join()\n"
+        "sys.exit(results != [0] * 10)\n"
+    )
+    run_python(program)
+
+
+def test_fork_while_another_thread_loads_the_library():
+    program = (
+        "import os, sys, threading, multipoint\n"
+        "from multipoint import _library\n"
+        "inside, leave = threading.Event(), threading.Event()\n"
+        "load = _library._load\n"
+        "def slow():\n"
+        "    inside.set(); leave.wait(); return load()\n"
+        "_library._load = slow\n"
+        "worker = threading.Thread(target=multipoint.build_info)\n"
+        "worker.start(); inside.wait()\n"
+        "child = os.fork()\n"
+        "if child == 0:\n"
+        "    import signal; signal.alarm(20)\n"
+        "    _library._load = load\n"
+        "    os._exit(0 if multipoint.build_info() else 3)\n"
+        "status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])\n"
+        "leave.set(); worker.join()\n"
+        "sys.exit(status)\n"
+    )
+    run_python(program)
 
 
 def test_fork_after_a_run_with_threads():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 
 import multipoint
 from multipoint import LimitExceededError, ModelLimits
-from packed_file import content, layer_entry, packed_tensors
+from packed_file import content, layer_entry, packed_tensors, quantization
 from reference import odd_codebook
 from small_network import SmallNetwork
 
@@ -41,6 +42,23 @@ def graph(*nodes: tuple[str, dict], shape=("N", 1, 4, 4)) -> bytes:
         "outputs": [{"name": f"v{len(nodes)}"}],
         "nodes": [entry(index, *node) for index, node in enumerate(nodes)],
     })
+
+
+def layers(*shapes: tuple[int, ...], size: tuple[int, int], points: int = 1, group: int = 1) -> bytes:
+    """A file of a chain of convolutions with 1-bit weights, each with its input's size."""
+    channels = shapes[0][1] * group
+    tensors, entries, nodes = {}, [], []
+    for index, shape in enumerate(shapes):
+        name, row_length = f"conv{index}", int(np.prod(shape[1:]))
+        codes = [np.zeros((shape[0], row_length), np.uint8)] * points
+        tensors |= packed_tensors(name, [points] * shape[0], codes, [odd_codebook(1)] * points, [0.01] * shape[0] * points)
+        top, left = (shape[2] - 1) // 2, (shape[3] - 1) // 2
+        pads = [top, left, shape[2] - 1 - top, shape[3] - 1 - left]
+        entries.append(layer_entry(name, "Conv", shape, pads=pads, group=group, input=quantization(0.01, 0)))
+        nodes.append({"operator": "Conv", "inputs": [f"v{index}"], "outputs": [f"v{index + 1}"], "layer": name})
+    inputs = [{"name": "v0", "dtype": "float32", "shape": ["N", channels, *size]}]
+    outputs = [{"name": f"v{len(shapes)}"}]
+    return content(tensors, entries, {"operator_set": 17, "inputs": inputs, "outputs": outputs, "nodes": nodes})
 
 
 def outputs_of_a_large_value() -> bytes:
@@ -128,6 +146,9 @@ def test_channels_without_points_are_not_free():
 
 
 HUNGRY = {
+    "channels that fill up blocks": layers((1, 1, 64, 64), size=(3600, 3600), points=0),
+    "groups": layers((2, 1, 64, 64), size=(2500, 2500), points=0, group=2),
+    "a reference kernel": layers((300, 7, 64, 64), size=(95, 95), points=0, group=10),
     "large outputs": outputs_of_a_large_value(),
     "a large value": graph(("Pad", {"mode": "constant", "pads": [0, 0, 0, 0, 0, 0, 20000, 20000]}), ("Relu", {}), ("Sigmoid", {})),
     "a large kernel": graph(
@@ -138,6 +159,35 @@ HUNGRY = {
         ("MaxPool", {"kernel_shape": [1000, 1000], "strides": [1, 1], "dilations": [2, 2]}), shape=("N", 1, 4000, 4000)
     ),
 }
+
+
+@pytest.mark.parametrize(("height", "width"), [(1080, 1920), (2160, 3840)])
+def test_super_resolution_is_not_refused(height, width):
+    """ESPCN's layers (Shi et al., arXiv 1609.05158), on video frames: a small file for large images. They compile, that is all."""
+    encoded = layers((64, 1, 5, 5), (32, 64, 3, 3), (4, 32, 3, 3), size=(height, width), points=2)
+    assert len(encoded) < 16384
+    with multipoint.Model.from_bytes(encoded) as model:
+        model.session().close()
+
+
+def resident_bytes() -> int:
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * resource.getpagesize()
+
+
+def test_sessions_keep_some_batch_sizes_only(network, rng):
+    """Whatever sizes come, in whatever order: the same results, and no more memory than sixteen sizes take."""
+    most, warm = 600, 250  # by then oneDNN's own cache, of 1024 primitives in the process, is full
+    sizes = rng.permutation(most) + 1
+    images = rng.uniform(0, 1, (most, 3, 8, 8)).astype(np.float32)
+    with multipoint.Model.from_bytes(network) as model, model.session(most, threads=1) as session:
+        expected = session.run(images)
+        for count, size in enumerate(sizes):
+            if count == warm:
+                settled = resident_bytes()
+            assert session.run(images[:size]).tobytes() == expected[:size].tobytes()
+        assert session.run(images).tobytes() == expected.tobytes()
+        assert resident_bytes() - settled < 16 << 20  # 120 MB if all were kept
 
 
 @pytest.mark.parametrize("what", HUNGRY)

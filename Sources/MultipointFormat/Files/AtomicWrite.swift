@@ -28,7 +28,8 @@ package func requireWritable(_ path: String) throws(PackedFileError) {
         if stat(path, &status) == 0, status.st_mode & S_IFMT != S_IFREG {
             throw PackedFileError(.io, "cannot be written: not a regular file")
         }
-        guard access(folder(of: path), W_OK | X_OK) == 0 else { throw .system("cannot be written") }
+        // The slash: a file is no folder, whatever its permissions.
+        guard access(folder(of: path) + "/", W_OK | X_OK) == 0 else { throw .system("cannot be written") }
     }
 }
 

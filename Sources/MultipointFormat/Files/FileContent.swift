@@ -19,7 +19,8 @@ package final class FileContent {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard descriptor >= 0 else { throw .system("cannot be opened") }
         defer { close(descriptor) }
-        let size = try FileContent.size(of: descriptor)
+        let before = try FileContent.status(of: descriptor)
+        let size = Int(before.st_size)
         try limits.checkFile(size)
         // Unlike Swift's allocator this one may fail.
         guard let rounded = FileContent.roundedUp(size), let memory = aligned_alloc(64, rounded) else {
@@ -37,6 +38,10 @@ package final class FileContent {
             try FileContent.read(
                 descriptor, into: UnsafeMutableRawBufferPointer(rebasing: buffer[start..<min(size, start + step)]))
         }
+        let after = try FileContent.status(of: descriptor)
+        guard after.st_size == before.st_size, after.st_mtim.tv_sec == before.st_mtim.tv_sec,
+            after.st_mtim.tv_nsec == before.st_mtim.tv_nsec
+        else { throw PackedFileError(.io, "changed while it was read") }
     }
 
     deinit { free(UnsafeMutableRawPointer(mutating: bytes.baseAddress)) }
@@ -47,11 +52,11 @@ package final class FileContent {
         return overflow ? nil : sum & ~63
     }
 
-    private static func size(of descriptor: Int32) throws(PackedFileError) -> Int {
+    private static func status(of descriptor: Int32) throws(PackedFileError) -> stat {
         var status = stat()
         guard fstat(descriptor, &status) == 0 else { throw .system("cannot be read") }
         guard status.st_mode & S_IFMT == S_IFREG else { throw PackedFileError(.io, "cannot be read: not a regular file") }
-        return Int(status.st_size)
+        return status
     }
 
     private static func read(_ descriptor: Int32, into buffer: UnsafeMutableRawBufferPointer) throws(PackedFileError) {

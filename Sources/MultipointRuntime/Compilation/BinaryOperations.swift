@@ -70,7 +70,7 @@ extension NetworkCompiler {
             value = try constantValue(constant, name)
             value.shape = try operandShape(name, rank: shape.count)
             // Constants are in C order; where that matters they are laid out anew.
-            if !value.layoutsAgree, layout == .channelsLast { value = try constantValue(channelsLast(constant, value.shape), name) }
+            if !value.layoutsAgree, layout == .channelsLast { value = try channelsLastValue(constant, name, value.shape) }
         } else {
             // A value of fewer dimensions gets ones in front, which is only a relabelling in C order.
             let layout: Layout = try self.shape(name).count == shape.count ? layout : .dense
@@ -84,26 +84,35 @@ extension NetworkCompiler {
     }
 
     func constantValue(_ tensor: Tensor, _ name: String) throws -> StoredValue {
+        let floats = try floats(tensor, name)
+        let buffer = try prepared.constants.buffer(.init(name: name, channelsLast: nil)) {
+            let buffer = try AlignedBuffer(byteCount: floats.count * 4)
+            buffer.base.copyMemory(from: floats, byteCount: floats.count * 4)
+            return buffer
+        }
+        return StoredValue(shape: tensor.shape, layout: .dense, type: .float32, buffer: builder.buffer(.constant(buffer)))
+    }
+
+    private func channelsLastValue(_ tensor: Tensor, _ name: String, _ shape: [Int]) throws -> StoredValue {
+        let floats = try floats(tensor, name)
+        let (channels, positions) = (shape[1], shape[2...].reduce(1, *))
+        let buffer = try prepared.constants.buffer(.init(name: name, channelsLast: shape)) {
+            let buffer = try AlignedBuffer(byteCount: floats.count * 4)
+            let result = buffer.base.bindMemory(to: Float.self, capacity: floats.count)
+            for (index, value) in floats.enumerated() {
+                let (image, channel, position) = (index / (channels * positions), index / positions % channels, index % positions)
+                (result + (image * positions + position) * channels + channel).initialize(to: value)
+            }
+            return buffer
+        }
+        return StoredValue(shape: shape, layout: .channelsLast, type: .float32, buffer: builder.buffer(.constant(buffer)))
+    }
+
+    private func floats(_ tensor: Tensor, _ name: String) throws(RuntimeError) -> [Float] {
         guard let floats = tensor.floats else {
             throw RuntimeError(.unsupported, "constant `\(name)` holds integers; floats are expected")
         }
-        return try constantValue((floats, .dense, tensor.shape), name)
-    }
-
-    private func constantValue(_ tensor: (floats: [Float], layout: Layout, shape: [Int]), _ name: String) throws -> StoredValue {
-        let buffer = try AlignedBuffer(byteCount: tensor.floats.count * 4)
-        buffer.base.copyMemory(from: tensor.floats, byteCount: tensor.floats.count * 4)
-        return StoredValue(shape: tensor.shape, layout: tensor.layout, type: .float32, buffer: builder.buffer(.constant(buffer)))
-    }
-
-    private func channelsLast(_ tensor: Tensor, _ shape: [Int]) -> (floats: [Float], layout: Layout, shape: [Int]) {
-        let (floats, channels, positions) = (tensor.floats ?? [], shape[1], shape[2...].reduce(1, *))
-        var result = floats
-        for (index, value) in floats.enumerated() {
-            let (image, channel, position) = (index / (channels * positions), index / positions % channels, index % positions)
-            result[(image * positions + position) * channels + channel] = value
-        }
-        return (result, .channelsLast, shape)
+        return floats
     }
 }
 

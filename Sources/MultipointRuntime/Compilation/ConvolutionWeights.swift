@@ -19,10 +19,18 @@ struct ConvolutionWeights {
         case float([Float])
     }
 
+    /// Of the layer's cache: weights in a layout that oneDNN chose.
+    struct Key: Equatable {
+        var part: Int
+        var segment: Int?
+        var isDense: Bool
+        var descriptor: MemoryDescriptor
+    }
+
     let layer: PreparedLayer
-    /// Distinguishes the layer's convolutions in its weight cache.
+    /// Which of the layer's convolutions: 0 for all rows or the first of each channel, then the further ones.
     let part: Int
-    /// Likewise, where `exactSegments` has split it; nil for all of its weights.
+    /// Where `exactSegments` has split it; nil for all of its weights.
     var segment: Int? = nil
     /// A grouped layer whose groups were spread into one dense, block-diagonal kernel.
     let isDense: Bool
@@ -201,7 +209,7 @@ struct ConvolutionWeights {
         guard let descriptor = try primitive.weights() else {
             throw RuntimeError(.dnnl, "layer `\(layer.layer.name)`: oneDNN names no layout for the weights")
         }
-        let key = WeightCache.Key(part: part, segment: segment, isDense: isDense, descriptor: descriptor)
+        let key = Key(part: part, segment: segment, isDense: isDense, descriptor: descriptor)
         let buffer = try layer.cache.buffer(key) { try reordered(to: descriptor, type) }
         return CompiledConvolution(
             primitive: primitive, weights: self, weightDescriptor: descriptor, weightBuffer: buffer)

@@ -7,6 +7,14 @@ public final class PreparedNetwork: Sendable {
     /// Without weights: those are in `layers`.
     public let network: Network
     public let layers: [String: PreparedLayer]
+    /// Constants as they are in C order, or channels last in a shape.
+    let constants = BufferCache<ConstantKey>()
+
+    struct ConstantKey: Equatable {
+        var name: String
+        /// Nil in C order.
+        var channelsLast: [Int]?
+    }
 
     /// Decodes every layer of the network that is not given.
     public init(_ network: Network, layers given: [String: PreparedLayer] = [:]) {
@@ -50,7 +58,7 @@ struct NetworkCompiler {
     /// The position of the last node that reads a value, or of none that ever comes for what the caller gets.
     private var lastReads: [String: Int] = [:]
     /// Elements that tables of positions may still have.
-    private var tableRest = 1 << 26
+    private var tableRest = 1 << 24
 
     private struct Conversion: Hashable {
         var value: String
@@ -77,12 +85,9 @@ struct NetworkCompiler {
     static func compileTraced(
         _ prepared: PreparedNetwork, _ interface: ProgramInterface, outputs: [String], threads: Int
     ) throws -> (program: Program, values: [String: TracedValue]) {
-        let shapes: [String: [Int]]
-        do { shapes = try prepared.network.shapes(batch: interface.batch) } catch {
-            throw RuntimeError(.invalidArgument, "batch \(interface.batch): \(error)")
-        }
         var compiler = NetworkCompiler(
-            prepared: prepared, builder: ProgramBuilder(threads: threads), shapes: shapes, outputNames: outputs)
+            prepared: prepared, builder: ProgramBuilder(threads: threads), shapes: try prepared.shapes(batch: interface.batch),
+            outputNames: outputs)
         let steps = try compiler.run(interface)
         let traced = compiler.values.map { ($0.key, TracedValue(value: $0.value, steps: steps[$0.key] ?? 0)) }
         return (try compiler.builder.finish(), Dictionary(uniqueKeysWithValues: traced))

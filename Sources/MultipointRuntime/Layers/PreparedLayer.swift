@@ -1,6 +1,5 @@
 import DNNL
 import MultipointGraph
-import Synchronization
 
 /// A layer decoded for execution, shared by every plan and session that runs it.
 public final class PreparedLayer: Sendable {
@@ -13,7 +12,7 @@ public final class PreparedLayer: Sendable {
     /// The layer without its weights: name, operator, shape, bias, quantization.
     public let layer: Layer
     public let weights: Weights
-    let cache = WeightCache()
+    let cache = BufferCache<ConvolutionWeights.Key>()
 
     /// About what making one allocates: a few words for each row, more while several rows of a channel are put in order, and for each
     /// channel its place in every level.
@@ -44,32 +43,5 @@ public final class PreparedLayer: Sendable {
         if rows.extraCount == 0 { return "one convolution" }
         if layer.group == 1 { return "one convolution with \(rows.extraCount) extra rows, summed" }
         return "\(rows.depth) convolutions, summed"
-    }
-}
-
-/// Weights in the layouts that oneDNN chose, made once per layout and shared.
-final class WeightCache: Sendable {
-    struct Key: Equatable {
-        /// Which of the layer's weight arrays: 0 for all rows or the first of each channel, then the further ones.
-        var part: Int
-        /// Nil for all of the part's weights.
-        var segment: Int?
-        var isDense: Bool
-        var descriptor: MemoryDescriptor
-    }
-
-    private let entries = Mutex<[(key: Key, buffer: ConstantBuffer)]>([])
-
-    /// The cached buffer for a key, or a new one that `make` fills. The lock is not held meanwhile: a process that is forked by
-    /// another thread hardly ever finds it taken. Of two threads that make the same, one throws its buffer away.
-    func buffer(_ key: Key, _ make: () throws -> ConstantBuffer) throws -> ConstantBuffer {
-        func find(_ entries: [(key: Key, buffer: ConstantBuffer)]) -> ConstantBuffer? { entries.first { $0.key == key }?.buffer }
-        if let found = entries.withLock({ find($0) }) { return found }
-        let buffer = try make()
-        return entries.withLock { entries in
-            if let found = find(entries) { return found }
-            entries.append((key, buffer))
-            return buffer
-        }
     }
 }

@@ -54,6 +54,8 @@ final class Execution {
         arena newArena: UnsafeMutableRawPointer, externals: UnsafeBufferPointer<UnsafeMutableRawPointer>
     ) throws(DNNLError) {
         let arenaMoved = arena != newArena
+        // Until all steps have moved, none can be relied on.
+        if arenaMoved { arena = nil }
         for (index, kind) in program.buffers.enumerated() {
             switch kind {
             case .arena: if arenaMoved { addresses[index] = newArena + program.offsets[index] }

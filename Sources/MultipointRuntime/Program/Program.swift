@@ -37,6 +37,8 @@ protocol Step: Sendable {
     var kind: StepKind { get }
     /// Multiplications and additions of a layer's product; 0 for every other step.
     var operations: Int { get }
+    /// What a multiplication and addition of the step's product counts as in `Program.work`.
+    var productWork: Int { get }
     /// Elements that windows and taps read, each as often as it is read; 0 for a step that reads everything about once.
     var visits: Int { get }
     func bound() throws -> any BoundStep

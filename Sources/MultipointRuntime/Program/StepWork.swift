@@ -1,4 +1,5 @@
 import DNNL
+import MultipointGraph
 
 /// What a step is for.
 public enum StepKind: Sendable {
@@ -16,7 +17,6 @@ extension Step {
     var kind: StepKind { .operation }
     var operations: Int { 0 }
     var visits: Int { 0 }
-    /// What a multiplication and addition of its product counts as in `Program.work`.
     var productWork: Int { 1 }
 }
 
@@ -33,12 +33,15 @@ extension PrimitiveStep {
         return (weights + [result[0]] + result[2...]).reduce(2) { $0.multipliedSaturated(by: $1) }
     }
 
-    /// By how much slower such kernels are than an int8 convolution's: measured, and rounded up.
+    /// By how much slower such kernels are than an int8 convolution's: measured, and rounded up. Channels that fill up oneDNN's blocks are
+    /// multiplied like others.
     var productWork: Int {
         if primitive.isReference { return 1024 }
-        guard let weights = operand(.weights), let result = operand(.destination) else { return 1 }
-        if weights.dimensions.count > result.dimensions.count { return 16 }
-        return weights.type == .float32 ? 8 : 1
+        guard products == nil, let weights = operand(.weights), let result = operand(.destination) else { return 8 }
+        let plain = max(1, (elementCount(of: weights.dimensions) ?? .max).multipliedSaturated(by: weights.type?.byteCount ?? 1))
+        let padding = weights.byteCount.addingSaturated(plain - 1) / plain
+        let isGrouped = weights.dimensions.count > result.dimensions.count
+        return max(1, padding).multipliedSaturated(by: isGrouped ? 16 : weights.type == .float32 ? 8 : 1)
     }
 
     private func operand(_ argument: Argument) -> MemoryDescriptor? { operands.first { $0.argument == argument }?.descriptor }
@@ -54,9 +57,9 @@ extension Program {
     /// - Parameter externals: bytes of the caller's tensors, by external number.
     func work(externals: [Int]) -> Int {
         steps.reduce(0) { sum, step in
-            let touched = byteCount(of: step, externals: externals).addingSaturated(step.visits)
-            return sum.addingSaturated((step.operations / 2).multipliedSaturated(by: step.productWork))
-                .addingSaturated(touched.multipliedSaturated(by: 64))
+            sum.addingSaturated((step.operations / 2).multipliedSaturated(by: step.productWork))
+                .addingSaturated(byteCount(of: step, externals: externals).multipliedSaturated(by: 64))
+                .addingSaturated(step.visits.multipliedSaturated(by: 256))
         }
     }
 

@@ -30,7 +30,8 @@ struct AxisStep: Step {
     var buffers: [BufferID] { [source, destination] }
     var visits: Int {
         guard case .normalizeResponse(let size, _, _, _) = computation else { return 0 }
-        return elementCount(of: [outer, count, min(size, count)]) ?? .max
+        // And a power, which takes as long as sixteen elements.
+        return elementCount(of: [outer, count, min(size, count) + 16]) ?? .max
     }
     func bound() throws -> any BoundStep { BoundAxis(self) }
 }

@@ -7,6 +7,8 @@ Python threads run while a network does.
 from __future__ import annotations
 
 import ctypes
+import functools
+import operator
 import os
 import re
 import threading
@@ -306,15 +308,47 @@ Struct = TypeVar("Struct", bound=ctypes.Structure)
 
 
 def make(kind: type[Struct], **fields: Any) -> Struct:
-    """A zeroed struct with its struct_size set, and these fields."""
-    return kind(struct_size=ctypes.sizeof(kind), **fields)
+    """A zeroed struct with its struct_size set, and these fields; see `assign`."""
+    struct = kind(struct_size=ctypes.sizeof(kind))
+    assign(struct, **fields)
+    return struct
 
 
-def limit(value: int, name: str) -> int:
-    """A limit of the options, which ctypes would take modulo 2**64."""
-    if not 0 <= value < 1 << 64:
-        raise ValueError(f"{name}: a number from 0 to 2**64 - 1 expected, found {value}")
-    return value
+def assign(struct: ctypes.Structure, **fields: Any) -> None:
+    """Sets fields of a struct. Integers that do not fit are refused: ctypes would take them modulo 2**32 or 2**64.
+
+    Raises:
+        TypeError, ValueError: naming the field.
+    """
+    kinds = _integer_fields(type(struct))
+    for name, value in fields.items():
+        setattr(struct, name, integer(value, kinds[name], name) if name in kinds else value)
+
+
+def integer(value: Any, kind: type[Any], what: str) -> int:
+    """A whole number that a C integer of that type holds.
+
+    Raises:
+        TypeError, ValueError: `what` names it.
+    """
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{what}: a whole number expected, found {value!r}") from None
+    bits = 8 * ctypes.sizeof(kind)
+    low, high = (0, 1 << bits) if kind(-1).value > 0 else (-1 << bits - 1, 1 << bits - 1)
+    if not low <= number < high:
+        lowest = "0" if low == 0 else f"-2**{bits - 1}"
+        raise ValueError(f"{what}: a number from {lowest} to 2**{high.bit_length() - 1} - 1 expected, found {number}")
+    return number
+
+
+@functools.cache
+def _integer_fields(kind: type[ctypes.Structure]) -> dict[str, type[Any]]:
+    """The types of a struct's integers, by name."""
+    # c_size_t and the like are other names of these.
+    integers = {c_int8, c_uint8, c_int32, c_uint32, c_int64, c_uint64}
+    return {field[0]: field[1] for field in kind._fields_ if field[1] in integers}
 
 
 def text(value: Optional[bytes]) -> str:
@@ -375,6 +409,15 @@ def _load() -> ctypes.CDLL:
 
 _loaded: Optional[ctypes.CDLL] = None
 _loading = threading.Lock()
+
+
+def _after_fork() -> None:
+    """In a child nobody gives back a lock that another thread had."""
+    global _loading
+    _loading = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_after_fork)
 
 
 def library() -> ctypes.CDLL:

@@ -187,12 +187,7 @@ class Layer(Closeable):
             float_weights=pointer(floats, ctypes.c_float),
             bias=pointer(biases, ctypes.c_float),
         )
-        if input_quantization is not None:
-            descriptor.input_scale = input_quantization.scale
-            descriptor.input_zero_point = input_quantization.zero_point
-        if output_quantization is not None:
-            descriptor.output_scale = output_quantization.scale
-            descriptor.output_zero_point = output_quantization.zero_point
+        _assign_quantization(descriptor, input=input_quantization, output=output_quantization)
         return cls._from_handle(
             Handle("multipoint_layer_create", "multipoint_layer_destroy", ctypes.byref(descriptor))
         )
@@ -267,26 +262,26 @@ class Layer(Closeable):
             source_layout=source_layout, destination_layout=destination_layout,
             activation=activation, alpha=alpha, beta=beta,
         )  # fmt: skip
-        for what, quantization in (
-            ("source", source_quantization),
-            ("destination", destination_quantization),
-            ("residual", residual_quantization),
-        ):
-            if quantization is not None:
-                setattr(options, f"{what}_scale", quantization.scale)
-                setattr(options, f"{what}_zero_point", quantization.zero_point)
+        _assign_quantization(
+            options, source=source_quantization, destination=destination_quantization, residual=residual_quantization
+        )
         return Plan(handle, options)
+
+
+def _assign_quantization(struct: ctypes.Structure, **given: Optional[Quantization]) -> None:
+    """The fields `WHAT_scale` and `WHAT_zero_point` of those that are given."""
+    for what, quantization in given.items():
+        if quantization is not None:
+            fields = {f"{what}_scale": quantization.scale, f"{what}_zero_point": quantization.zero_point}
+            _library.assign(struct, **fields)
 
 
 def _integers(values: Sequence[int], count: int, what: str, exact: bool = True) -> ctypes.Array[ctypes.c_int64]:
     """A C array of `count` integers, zeros after the given ones.
 
     Raises:
-        ValueError: for another number of them; `what` names the argument.
+        TypeError, ValueError: for another number of them, or other numbers; `what` names the argument.
     """
     if len(values) > count or (exact and len(values) != count):
         raise ValueError(f"{what}: {count} numbers are expected, found {len(values)}")
-    limit = 2**63
-    if any(not -limit <= int(value) < limit for value in values):
-        raise ValueError(f"{what}: 64-bit integers are expected, found {tuple(values)}")
-    return (ctypes.c_int64 * count)(*(int(value) for value in values))
+    return (ctypes.c_int64 * count)(*(_library.integer(value, ctypes.c_int64, what) for value in values))

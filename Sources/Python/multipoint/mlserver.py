@@ -18,6 +18,7 @@ shapes, so it must stay off (no `max_batch_size`).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import fields
 from typing import Any, Optional
 
 import numpy as np
@@ -31,21 +32,26 @@ from numpy.typing import NDArray
 
 from ._batches import Batches
 from .errors import MultipointError
-from .model import Model, ValueInfo
+from .model import Model, ModelLimits, ValueInfo
 
 __all__ = ["MultipointRuntime"]
 
 Array = NDArray[np.float32]
 
 _DATATYPE = "FP32"
+_MODEL_LIMITS = tuple(field.name for field in fields(ModelLimits))
+_SESSION_LIMITS = ("maximum_run_bytes", "maximum_work")
+#: What `parameters.extra` may hold.
+_PARAMETERS = {"maximum_batch", "threads", *_MODEL_LIMITS, *_SESSION_LIMITS}
 
 
 class MultipointRuntime(MLModel):  # type: ignore[misc]
     """Serves one packed network.
 
     `parameters.uri` is the packed file, or a folder with a `model.multipoint`. `parameters.extra` may hold `maximum_batch` (the
-    most images of one run, and so of one request; 1 to 65536, default 16) and `threads` (of one run; default 0, what OpenMP
-    would use).
+    most images of one run, and so of one request; 1 to 65536, default 16), `threads` (of one run; default 0, what OpenMP would
+    use) and how much the packed file may ask for, by the names of `ModelLimits` and `Session`: `maximum_file_bytes`,
+    `maximum_tensors`, `maximum_nodes`, `maximum_elements`, `maximum_weight_bytes`, `maximum_run_bytes` and `maximum_work`.
     """
 
     def __init__(self, settings: ModelSettings) -> None:
@@ -56,6 +62,8 @@ class MultipointRuntime(MLModel):  # type: ignore[misc]
                 500,
             )
         super().__init__(settings)
+        #: Nothing before `load` and after `unload`.
+        self._batches: Optional[Batches] = None
 
     async def load(self) -> bool:
         try:
@@ -69,11 +77,15 @@ class MultipointRuntime(MLModel):  # type: ignore[misc]
     async def _open(self) -> None:
         path = await get_model_uri(self.settings, wellknown_filenames=["model.multipoint"])
         extra = (self.settings.parameters.extra if self.settings.parameters else None) or {}
-        model = Model(path)
+        for key in extra.keys() - _PARAMETERS:
+            logger.warning("model %s: parameters.extra.%s is none that this runtime knows", self.name, key)
+        model = Model(path, limits=ModelLimits(**_limits(extra, _MODEL_LIMITS)))
         self._values_in, self._values_out = model.inputs, model.outputs
         has_batch = any(None in value.shape for value in model.inputs)
         self._maximum_batch = _whole_number(extra, "maximum_batch", 16) if has_batch else 1
-        session = model.session(maximum_batch=self._maximum_batch, threads=_whole_number(extra, "threads", 0))
+        session = model.session(
+            maximum_batch=self._maximum_batch, threads=_whole_number(extra, "threads", 0), **_limits(extra, _SESSION_LIMITS)
+        )
         model.close()  # the session keeps what it needs
         # Requests lie one after the other only if the batch is in front everywhere.
         gathers = all(_batch_axes(value) == [0] for value in (*self._values_in, *self._values_out))
@@ -82,14 +94,20 @@ class MultipointRuntime(MLModel):  # type: ignore[misc]
         self.outputs = [_metadata(value) for value in self._values_out]
 
     async def unload(self) -> bool:
-        await self._batches.close()
+        # Also called where `load` has failed. Whoever asks from now on hears that there is no model; who waits is answered.
+        batches, self._batches = self._batches, None
+        if batches is not None:
+            await batches.close()
         return True
 
     async def predict(self, payload: InferenceRequest) -> InferenceResponse:
+        batches = self._batches
+        if batches is None:
+            raise MLServerError(f"model {self.name} is not loaded", 503)
         arrays, batch = self._read(payload.inputs)
         wanted = self._wanted(payload)
         try:
-            results = await self._batches.run(arrays, batch)
+            results = await batches.run(arrays, batch)
         except MultipointError as error:
             raise MLServerError(f"model {self.name}: {error}", 500) from error
         named = zip((value.name for value in self._values_out), results)
@@ -163,6 +181,10 @@ def _output(name: str, array: Array) -> ResponseOutput:
     output = NumpyCodec.encode_output(name, array)
     output.shape = list(array.shape)  # the codec adds a dimension to vectors
     return output
+
+
+def _limits(extra: dict[str, Any], names: Sequence[str]) -> dict[str, int]:
+    return {name: _whole_number(extra, name, 0) for name in names}
 
 
 def _whole_number(extra: dict[str, Any], key: str, default: int) -> int:

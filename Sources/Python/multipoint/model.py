@@ -5,14 +5,14 @@ from __future__ import annotations
 import ctypes
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Optional, Union
 
 import numpy as np
 
 from . import _library
 from ._handle import Closeable, Handle
-from ._library import limit, make, text
+from ._library import make, text
 from ._tensors import DTYPES
 from .errors import CancelledError
 from .layer import Layer, LayerInfo, Quantization
@@ -64,8 +64,8 @@ class _OpenOptions:
     def __init__(self, progress: Optional[Progress], log: Optional[Log], limits: Optional[ModelLimits]) -> None:
         self.error: Optional[BaseException] = None
         self.options = make(_library.ModelOptions)
-        for field in fields(limits) if limits is not None else ():
-            setattr(self.options, field.name, limit(getattr(limits, field.name), field.name))
+        if limits is not None:
+            _library.assign(self.options, **asdict(limits))
         if progress is not None:
             self.options.progress = self._progress(progress)
         if log is not None:

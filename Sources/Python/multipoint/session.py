@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import threading
+import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Optional, Union
@@ -13,7 +15,7 @@ from numpy.typing import NDArray
 
 from . import _library
 from ._handle import Closeable, Handle
-from ._library import limit, make, text
+from ._library import make, text
 from ._tensors import AnyArray, TensorView, destination_array, empty, is_array, source_array, tensor_list
 from .model import Model, ValueInfo
 
@@ -102,10 +104,11 @@ class Session(Closeable):
             model: a model with a graph.
             maximum_batch: the largest batch that will be run.
             threads: threads for one run; 0 means what OpenMP would use (OMP_NUM_THREADS, else every core).
-            maximum_run_bytes: limit of the session's arena, inputs and outputs together. 0 means 512 MiB, and 65,536 for each
-                byte of the layers' tensors in the file; 2**64 - 1 means none.
+            maximum_run_bytes: limit of the session's arena, inputs and outputs together. 0 means 512 MiB, 65,536 for each byte
+                of the layers' tensors in the file, and 1,024 for each element of the inputs; 2**64 - 1 means none.
             maximum_work: limit of one run's work, in multiply-adds of an int8 convolution; multipoint.h says what else counts
-                as how many. 0 means 2**39, and 2**28 for each byte of the layers' tensors in the file.
+                as how many. 0 means 2**38, 2**28 for each byte of the layers' tensors in the file, and 2**16 for each element of
+                the inputs.
 
         Raises:
             UnsupportedError: the model has weights only.
@@ -116,8 +119,8 @@ class Session(Closeable):
             _library.SessionOptions,
             maximum_batch=maximum_batch,
             threads=threads,
-            maximum_run_bytes=limit(maximum_run_bytes, "maximum_run_bytes"),
-            maximum_work=limit(maximum_work, "maximum_work"),
+            maximum_run_bytes=maximum_run_bytes,
+            maximum_work=maximum_work,
         )
         source = model._open_handle()
         self._inputs = model.inputs
@@ -126,6 +129,7 @@ class Session(Closeable):
         self._handle = Handle(
             "multipoint_session_create", "multipoint_session_destroy", source.pointer, ctypes.byref(options)
         )
+        _sessions.add(self)
 
     @property
     def inputs(self) -> tuple[ValueInfo, ...]:
@@ -264,6 +268,18 @@ class Session(Closeable):
                     )
                 )
         return Profile(batch=info.batch, runs=info.runs, seconds=info.seconds, steps=tuple(steps))
+
+
+_sessions: weakref.WeakSet[Session] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    """In a child nobody gives back the turn of a thread that was running a session."""
+    for session in _sessions:
+        session._turn = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_after_fork)
 
 
 def _listed(out: Any) -> list[Any]:

@@ -74,7 +74,7 @@ class PackedWeights:
         codes: Sequence[ArrayLike],
         codebooks: Sequence[ArrayLike],
         scales: ArrayLike,
-        ladder: Optional[Sequence[int]] = None,
+        ladder: Optional[ArrayLike] = None,
         row_length: Optional[int] = None,
     ) -> None:
         """Checks shapes and takes the arrays over (converted where their dtype differs).
@@ -125,6 +125,17 @@ class PackedWeights:
             raise ValueError(f"codes {level}: code {int(array.max())} in a codebook of {size} values")
         return array
 
+    def _checked_copy(self) -> PackedWeights:
+        """The arrays as they are now, checked again: the attributes and what they hold may have been changed since. Copied, so
+        that nobody changes them while they are in use.
+
+        Raises:
+            TypeError, ValueError: naming the array that does not fit the others.
+        """
+        codes, codebooks = [np.array(array) for array in self.codes], [np.array(book) for book in self.codebooks]
+        ladder = None if self.ladder is None else np.array(self.ladder)
+        return PackedWeights(np.array(self.points), codes, codebooks, np.array(self.scales), ladder, self.row_length)
+
     @property
     def channels(self) -> int:
         """How many weight vectors there are."""
@@ -173,6 +184,7 @@ class WeightsView:
     __slots__ = ("struct", "_alive")
 
     def __init__(self, weights: PackedWeights) -> None:
+        weights = weights._checked_copy()
         levels = (_library.Level * max(1, len(weights.codes)))()
         packed = []
         for level, (codes, bits) in enumerate(zip(weights.codes, weights.bits)):

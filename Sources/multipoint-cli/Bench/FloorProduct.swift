@@ -117,7 +117,7 @@ final class FloorProduct {
         }
         for stage in stages {
             var arguments = [(Argument.source, try memory(stage.from)), (.destination, try memory(stage.to))]
-            for (argument, descriptor) in [(Argument.weights, stage.primitive.weights), (.scratchpad, stage.primitive.scratchpad)] {
+            for (argument, descriptor) in [(Argument.weights, try stage.primitive.weights()), (.scratchpad, try stage.primitive.scratchpad())] {
                 // A reorder's "weights" are nothing.
                 guard let descriptor, descriptor.byteCount > 0 else { continue }
                 let buffer = try AlignedBuffer(byteCount: descriptor.byteCount)

@@ -50,8 +50,8 @@ struct ExportCommand: ParsableCommand {
     }
 
     func run() throws {
-        try requireWritable(output)
-        let content = try FileContent(path: model)
+        try requireWritable(output, apartFrom: [model] + (original.map { [$0] } ?? []))
+        let content = try fileContent(model)
         defer { withExtendedLifetime(content) {} }
         let packed = try PackedFile(bytes: content.bytes, source: "`\(model)`")
         let file = PackedConstant(name: fileName(model), place: try place(content))
@@ -90,7 +90,7 @@ struct ExportCommand: ParsableCommand {
     ) throws -> (bytes: [UInt8], nodes: NodeCounts) {
         let replacements = try LayerMatch(packed: packed, path: model, original: original, inputShapes: inputShapes).replacements()
         guard !replacements.isEmpty else { throw CommandError("`\(model)` has no packed layer") }
-        let bytes = try FileContent(path: original)
+        let bytes = try fileContent(original)
         defer { withExtendedLifetime(bytes) {} }
         do {
             return try layerModel(

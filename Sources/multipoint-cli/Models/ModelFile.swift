@@ -43,6 +43,11 @@ enum ModelFile {
     }
 }
 
+/// A file's bytes; an error names it.
+func fileContent(_ path: String) throws -> FileContent {
+    do { return try FileContent(path: path) } catch { throw CommandError("`\(path)`: \(error.description)") }
+}
+
 func byteCount(ofFile path: String) throws -> Int {
     var status = stat()
     guard stat(path, &status) == 0 else { throw CommandError("`\(path)`: cannot be read") }

@@ -28,7 +28,7 @@ public func customMutator(_ data: UnsafeMutablePointer<UInt8>, _ size: Int, _ ma
 }
 
 func test(_ data: UnsafePointer<UInt8>?, _ size: Int) -> CInt {
-    target.run(UnsafeRawBufferPointer(start: data, count: size))
+    target.run(UnsafeRawBufferPointer(start: data, count: size), .quick)
     return 0
 }
 

@@ -12,7 +12,7 @@ bool one_in(calls *c, unsigned count) { return read_byte(c) % count == count - 1
 int64_t read_integer(calls *c) {
     static const int64_t wild[] = {
         0, 1, -1, 2, 255, 256, 65535, 65536, 65537, 131586, 131587, 1 << 20, (1 << 20) + 1, INT32_MAX, INT32_MIN, 1LL << 31, 1LL << 32,
-        1LL << 47, 1LL << 48, 1LL << 61, 1LL << 62, INT64_MAX, INT64_MAX - 1, INT64_MIN, INT64_MIN + 1, 1LL << 33, -4, -1LL << 32,
+        1LL << 47, 1LL << 48, 1LL << 61, 1LL << 62, INT64_MAX, INT64_MAX - 1, INT64_MIN, INT64_MIN + 1, 1LL << 33, -4, -(1LL << 32),
     };
     const unsigned kind = read_byte(c);
     if (kind < 64) return (int8_t)read_byte(c);

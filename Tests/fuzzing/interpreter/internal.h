@@ -51,8 +51,9 @@ bool succeeded(multipoint_status status);
 
 #define DESTROYED_AND_REPLACED(table, slot, handle, destroy) \
     do { \
-        destroy(table[slot]); \
-        table[slot] = handle; \
+        const unsigned replaced = (slot); \
+        destroy(table[replaced]); \
+        table[replaced] = handle; \
     } while (0)
 
 void call_models(calls *c);

@@ -66,7 +66,7 @@ static bool make_weights(calls *c, multipoint_weights *weights, int64_t channels
     weights->scale_count = one_in(c, 32) ? (size_t)read_integer(c) : (size_t)total;
     float *scales = array_of(c, (int64_t)weights->scale_count, sizeof *scales, 1LL << 40);
     if (scales == NULL) return false;
-    for (size_t index = 0; index < weights->scale_count && index < 4096; index++) scales[index] = read_scale(c);
+    for (size_t index = 0; index < weights->scale_count && weights->scale_count <= 4096; index++) scales[index] = read_scale(c);
     weights->scales = one_in(c, 64) ? NULL : scales;
     return true;
 }

@@ -32,7 +32,13 @@ static void open_model(calls *c) {
     if (one_in(c, 4)) options->progress = progress;
     if (one_in(c, 2)) options->log = logged;
     options->user_data = &patience;
-    if (one_in(c, 64)) ((unsigned char *)options)[40 + read_byte(c)] = 1;
+    if (one_in(c, 16)) {
+        uint64_t *const limits[] = {&options->maximum_file_bytes, &options->maximum_tensors, &options->maximum_nodes,
+                                    &options->maximum_elements, &options->maximum_weight_bytes};
+        *limits[read_byte(c) % 5] = (uint64_t)read_integer(c);
+    }
+    // Beyond what this version knows.
+    if (one_in(c, 64)) ((unsigned char *)options)[sizeof *options + read_byte(c)] = 1;
     multipoint_model *const sentinel = (multipoint_model *)c, *model = sentinel;
     if (succeeded(multipoint_model_open_memory(one_in(c, 64) ? NULL : bytes, size, one_in(c, 2) ? NULL : options,
                                                one_in(c, 64) ? NULL : &model))) {

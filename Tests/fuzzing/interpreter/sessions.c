@@ -12,6 +12,8 @@ static void create_session(calls *c, multipoint_model *model) {
     if (options->maximum_batch > 64 && options->maximum_batch <= 65536) options->maximum_batch = 64;
     options->threads = one_in(c, 8) ? (int32_t)read_integer(c) : 1;
     if (options->threads > 4 && options->threads <= 4096) options->threads = 2;
+    if (one_in(c, 16)) options->maximum_run_bytes = (uint64_t)read_integer(c);
+    if (one_in(c, 16)) options->maximum_work = (uint64_t)read_integer(c);
     multipoint_session *const sentinel = (multipoint_session *)c, *session = sentinel;
     if (!succeeded(multipoint_session_create(model, one_in(c, 8) ? NULL : options, one_in(c, 64) ? NULL : &session))) {
         REQUIRE(session == sentinel);
@@ -32,7 +34,7 @@ static void run(calls *c, multipoint_session *session) {
         if (!make_tensor(c, &tensors[index], &guards[index], MULTIPOINT_F32, ranks[index], shapes[index])) return;
     for (int index = 0; index < 3; index++) before[index] = snapshot(c, &guards[index]);
     const bool overlaps = one_in(c, 32);
-    if (overlaps) tensors[1 + read_byte(c) % 2].data = (unsigned char *)tensors[0].data + read_byte(c) % 16;
+    if (overlaps) tensors[1 + read_byte(c) % 2].data = guards[0].memory + guards[0].offset + read_byte(c) % 16;
     // A number that is right is given with memory for it.
     size_t input_count = 1, output_count = 2;
     if (one_in(c, 32)) input_count = (size_t)read_integer(c);

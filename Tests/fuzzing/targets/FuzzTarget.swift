@@ -11,23 +11,38 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
     /// Calls of the C ABI in any order, with any arguments.
     case abi
 
-    public func run(_ bytes: UnsafeRawBufferPointer) {
+    /// - Parameter bounds: what a network may ask for.
+    @discardableResult
+    public func run(_ bytes: UnsafeRawBufferPointer, _ bounds: FuzzBounds) -> FuzzOutcome {
         switch self {
-        case .packed: _ = runPacked(bytes)
-        case .onnx: _ = runONNX(bytes)
+        case .packed: runPacked(bytes, bounds)
+        case .onnx: runONNX(bytes, bounds)
         case .npy: runNPY(bytes)
-        case .graph: runGraph(bytes)
+        case .graph: runGraph(bytes, bounds)
         case .abi: runCalls(bytes)
         }
     }
 
-    public func run(_ bytes: [UInt8]) { bytes.withUnsafeBytes { run($0) } }
+    @discardableResult
+    public func run(_ bytes: [UInt8], _ bounds: FuzzBounds) -> FuzzOutcome { bytes.withUnsafeBytes { run($0, bounds) } }
+}
+
+/// Limits of sessions; 0 is the library's default.
+public struct FuzzBounds: Sendable {
+    var runByteCount: UInt64
+    var work: UInt64
+
+    /// Milliseconds, so that there is time for many inputs.
+    public static let quick = FuzzBounds(runByteCount: 1 << 26, work: 1 << 31)
+    /// What SECURITY.md advises to servers.
+    public static let server = FuzzBounds(runByteCount: 256 << 20, work: 1 << 36)
+    public static let defaults = FuzzBounds(runByteCount: 0, work: 0)
 }
 
 /// How far an input got.
 public enum FuzzOutcome: String, Sendable {
     case refused
-    /// Taken, but no network that can be run, or one too large to run here.
+    /// Taken, but no network that can be run, or one beyond a limit.
     case read
     case run
 }

@@ -1,8 +1,8 @@
-func runGraph(_ bytes: UnsafeRawBufferPointer) {
+func runGraph(_ bytes: UnsafeRawBufferPointer, _ bounds: FuzzBounds) -> FuzzOutcome {
     let parts = bytes.split(separator: 0, maxSplits: 1, omittingEmptySubsequences: false).map { String(decoding: $0, as: UTF8.self) }
     let layers = parts.count == 2 ? parts[1] : GraphShell.layers
     let file = GraphShell.file(graph: parts.first ?? "", layers: layers)
-    file.withUnsafeBytes { _ = runPacked($0) }
+    return file.withUnsafeBytes { runPacked($0, bounds) }
 }
 
 /// Sound tensors for any graph: those of five layers and a few constants.

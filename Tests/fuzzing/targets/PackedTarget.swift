@@ -1,11 +1,9 @@
 import CMultipoint
-import MultipointFormat
-import MultipointGraph
 
 /// The implementation behind the C header.
 import Multipoint
 
-func runPacked(_ bytes: UnsafeRawBufferPointer) -> FuzzOutcome {
+func runPacked(_ bytes: UnsafeRawBufferPointer, _ bounds: FuzzBounds) -> FuzzOutcome {
     var model: OpaquePointer?
     // The ABI wants memory, also for an empty file.
     let nothing: [UInt8] = [0]
@@ -18,13 +16,9 @@ func runPacked(_ bytes: UnsafeRawBufferPointer) -> FuzzOutcome {
     }
     defer { multipoint_model_destroy(model) }
     describe(model)
-    guard multipoint_model_has_graph(model) == 1,
-        let network = try? PackedFile(bytes: bytes, source: "memory").network
-    else { return .read }
+    guard multipoint_model_has_graph(model) == 1 else { return .read }
     var outcome = FuzzOutcome.read
-    for batch in network.hasFixedBatch ? [1] : [1, 2] where network.isSmall(batch: batch) {
-        if runSession(model, batch: batch, seed: bytes.count &+ batch) { outcome = .run }
-    }
+    for batch in 1...2 where runSession(model, batch: batch, bounds, seed: bytes.count &+ batch) { outcome = .run }
     return outcome
 }
 
@@ -83,11 +77,13 @@ private func tensorMemory(_ model: OpaquePointer?, batch: Int) -> (shapes: [[Int
     return (shapes, inputCount)
 }
 
-private func runSession(_ model: OpaquePointer?, batch: Int, seed: Int) -> Bool {
+private func runSession(_ model: OpaquePointer?, batch: Int, _ bounds: FuzzBounds, seed: Int) -> Bool {
     var options = multipoint_session_options()
     options.struct_size = MemoryLayout<multipoint_session_options>.size
     options.maximum_batch = Int64(batch)
     options.threads = 1
+    options.maximum_run_bytes = bounds.runByteCount
+    options.maximum_work = bounds.work
     var session: OpaquePointer?
     guard checked(multipoint_session_create(model, &options, &session)) else { return false }
     defer { multipoint_session_destroy(session) }

@@ -37,6 +37,14 @@ CountedAllocations::~CountedAllocations() { own_depth = depth_; }
 void *operator new(std::size_t size) { return allocate(size, alignof(std::max_align_t)); }
 void *operator new[](std::size_t size) { return allocate(size, alignof(std::max_align_t)); }
 void *operator new(std::size_t size, std::align_val_t alignment) { return allocate(size, static_cast<std::size_t>(alignment)); }
+// What the library's C++ calls. Left out, it would be valgrind's, which does not know these that delete.
+void *operator new(std::size_t size, const std::nothrow_t &) noexcept {
+    try {
+        return operator new(size);
+    } catch (const std::bad_alloc &) {
+        return nullptr;
+    }
+}
 void operator delete(void *pointer) noexcept { std::free(pointer); }
 void operator delete[](void *pointer) noexcept { std::free(pointer); }
 void operator delete(void *pointer, std::size_t) noexcept { std::free(pointer); }
@@ -54,14 +62,17 @@ static multipoint_status library_call(const char *name, Arguments... arguments) 
 
 extern "C" multipoint_status multipoint_model_open(const char *path, const multipoint_model_options *options,
                                                    multipoint_model **model) {
+    if (server.open_status != MULTIPOINT_OK) return server.open_status;
     return library_call<decltype(multipoint_model_open)>("multipoint_model_open", path, options, model);
 }
 extern "C" multipoint_status multipoint_session_create(const multipoint_model *model, const multipoint_session_options *options,
                                                        multipoint_session **session) {
+    if (server.create_status != MULTIPOINT_OK) return server.create_status;
     return library_call<decltype(multipoint_session_create)>("multipoint_session_create", model, options, session);
 }
 extern "C" multipoint_status multipoint_session_run(multipoint_session *session, const multipoint_tensor *inputs,
                                                     size_t input_count, const multipoint_tensor *outputs, size_t output_count) {
+    if (server.run_status != MULTIPOINT_OK) return server.run_status;
     return library_call<decltype(multipoint_session_run)>("multipoint_session_run", session, inputs, input_count, outputs,
                                                           output_count);
 }
@@ -321,6 +332,7 @@ TRITONSERVER_Error *TRITONBACKEND_ResponseSend(TRITONBACKEND_Response *response,
     ++request->answers;
     if (error != nullptr) {
         request->error = error->message;
+        request->code = error->code;
         return nullptr;
     }
     for (const auto &output : outputs) request->results[output->name] = output->bytes;

@@ -3,6 +3,8 @@
 
 #include "triton.hpp"
 
+#include <multipoint.h>
+
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -75,6 +77,7 @@ struct TRITONBACKEND_Request {
     // What became of it.
     int responses = 0, answers = 0, releases = 0;
     std::string error;
+    TRITONSERVER_Error_Code code = TRITONSERVER_ERROR_UNKNOWN;
     std::map<std::string, std::string> results;
     bool reported = false;
 };
@@ -91,6 +94,8 @@ struct ServerState {
     /// The number of the first allocation that fails, and whether all later ones do; 0 for none.
     long failing_allocation = 0;
     bool fails_on = false;
+    /// What the library answers instead of doing it; MULTIPOINT_OK: it does it.
+    multipoint_status open_status = MULTIPOINT_OK, create_status = MULTIPOINT_OK, run_status = MULTIPOINT_OK;
     std::vector<std::string> log;
 };
 extern ServerState server;

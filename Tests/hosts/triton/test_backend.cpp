@@ -56,6 +56,9 @@ void load_backend() {
     backend.find(backend.execute, "TRITONBACKEND_ModelInstanceExecute");
 }
 
+/// Of the last call that failed.
+TRITONSERVER_Error_Code last_code = TRITONSERVER_ERROR_UNKNOWN;
+
 /// Calls the backend. The error's message, "" for success.
 template <class Function, class... Arguments>
 std::string call(Function function, Arguments... arguments) {
@@ -66,6 +69,7 @@ std::string call(Function function, Arguments... arguments) {
     }
     if (error == nullptr) return "";
     const std::string message = error->message.empty() ? "an error without a message" : error->message;
+    last_code = error->code;
     TRITONSERVER_ErrorDelete(error);
     return message;
 }
@@ -318,6 +322,43 @@ void test_refusals() {
     check_nothing_is_left();
 }
 
+/// What the library says becomes a code that tells who can do something about it.
+void test_codes() {
+    const struct {
+        multipoint_status status;
+        TRITONSERVER_Error_Code of_a_model, of_a_request;
+    } cases[] = {
+        {MULTIPOINT_INVALID_ARGUMENT, TRITONSERVER_ERROR_INVALID_ARG, TRITONSERVER_ERROR_INVALID_ARG},
+        {MULTIPOINT_BAD_FORMAT, TRITONSERVER_ERROR_INVALID_ARG, TRITONSERVER_ERROR_INVALID_ARG},
+        {MULTIPOINT_UNSUPPORTED, TRITONSERVER_ERROR_UNSUPPORTED, TRITONSERVER_ERROR_UNSUPPORTED},
+        {MULTIPOINT_LIMIT_EXCEEDED, TRITONSERVER_ERROR_UNSUPPORTED, TRITONSERVER_ERROR_INVALID_ARG},
+        {MULTIPOINT_OUT_OF_MEMORY, TRITONSERVER_ERROR_UNAVAILABLE, TRITONSERVER_ERROR_UNAVAILABLE},
+        {MULTIPOINT_INTERNAL_ERROR, TRITONSERVER_ERROR_INTERNAL, TRITONSERVER_ERROR_INTERNAL},
+    };
+    for (const auto &each : cases) {
+        for (auto call : {&ServerState::open_status, &ServerState::create_status}) {
+            server = ServerState();
+            server.*call = each.status;
+            Life life;
+            CHECK(!life.begin());
+            CHECK(last_code == each.of_a_model);
+            life.end();
+        }
+        server = ServerState();
+        Life life;
+        CHECK(life.begin());
+        server.run_status = each.status;
+        std::vector<TRITONBACKEND_Request> requests{request(1), request(2)};
+        CHECK(life.execute(requests).empty());
+        for (const auto &one : requests) {
+            check_answer(one, "model `sample` version 1: ");
+            CHECK(one.code == each.of_a_request);
+        }
+        life.end();
+        check_nothing_is_left();
+    }
+}
+
 /// One life with three requests, of which one is wrong, while something fails.
 void live_with_failure() {
     Life life;
@@ -398,6 +439,7 @@ int main() {
     test_a_life();
     test_wrong_requests();
     test_refusals();
+    test_codes();
     test_every_call_fails();
     test_every_allocation_fails();
     test_allocations_at_work();
