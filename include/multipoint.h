@@ -181,8 +181,9 @@ typedef struct multipoint_model_options {
     uint64_t maximum_nodes;
     /** Elements of one layer's weights, and of any value of the network for a batch of 1. Default, and most: 2^31 - 1. */
     uint64_t maximum_elements;
-    /** Bytes of all weights as they are executed, before oneDNN's padding: one for a weight of a row, four for a float. Default
-     *  64 MiB, and 64 for each byte of the layers' tensors in the file. */
+    /** Bytes of all weights as they are executed, before oneDNN's padding, and of the network's constants: one for a weight of a row, four
+     *  for a float. The channels of a grouped layer (Conv with group > 1) all have the rows of the one that has most. Default
+     *  64 MiB, and 64 for each byte of the layers' tensors, and the graph's constants, in the file. */
     uint64_t maximum_weight_bytes;
 } multipoint_model_options;
 

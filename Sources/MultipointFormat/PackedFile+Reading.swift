@@ -127,9 +127,17 @@ extension PackedFile {
     ) throws(PackedFileError) -> Network {
         let entry = try decodeJSON(GraphEntry.self, text, nil)
         try limits.checkNodes(entry.nodes.count)
-        let definition = try entry.definition(name: name) { (tensor) throws(PackedFileError) in try tensors.constant(tensor) }
+        // Nodes that name the same tensor share its memory.
+        var constants: [String: Tensor] = [:]
+        let definition = try entry.definition(name: name) { (name) throws(PackedFileError) in
+            if let known = constants[name] { return known }
+            let tensor = try tensors.constant(name)
+            constants[name] = tensor
+            return tensor
+        }
         let network: Network
         do { network = try Network(definition: definition, layers: layers) } catch { throw PackedFileError(error) }
+        try limits.checkWeights(network, layers, constantElementCount: definition.constantElementCount)
         try limits.checkValues(network)
         return network
     }

@@ -2,6 +2,9 @@ import MultipointGraph
 
 /// How much a packed file may ask of the process that reads it. Files come from anywhere, and what no limit stops, a few bytes can
 /// ask for.
+///
+/// Tensors and nodes are counted when the JSON that lists them is decoded, which takes up to 32 bytes of memory for each of its own:
+/// that much `fileByteCount` bounds, and safetensors' own limit of 100 MB on a file's header, where all of its JSON is.
 public struct ReadingLimits: Equatable, Sendable {
     /// Bytes of the file, all of which are read into memory.
     public var fileByteCount: Int
@@ -11,8 +14,8 @@ public struct ReadingLimits: Equatable, Sendable {
     public var nodeCount: Int
     /// Elements of a layer's weights, and of any value of the network for a batch of 1.
     public var elementCount: Int
-    /// Bytes that all weights take when decoded: one for each weight of each row, four for each float.
-    /// Nil: 64 MiB and 64 for each byte of the layers' tensors in the file.
+    /// Bytes that all weights and constants of the network take when decoded: one for each weight of each row, four for each float.
+    /// Nil: 64 MiB and 64 for each byte of the layers' tensors, and of the graph's constants, in the file.
     public var weightByteCount: Int?
 
     public init(
@@ -45,19 +48,34 @@ extension ReadingLimits {
     /// Before anything is decoded.
     /// - Parameter layers: have passed `Layer.validate`.
     func checkWeights(_ layers: [Layer]) throws(PackedFileError) {
-        // Far from overflow: a layer has at most 2³¹ weights, and a row at most 255 points.
-        var (stored, decoded) = (0, 0)
-        for layer in layers {
-            let count = layer.channels * layer.rowLength
-            guard count <= elementCount else {
-                throw .limit("layer `\(layer.name)`: \(count) weights; the limit on elements is \(elementCount)")
-            }
-            stored += layer.storedByteCount
-            decoded += layer.decodedByteCount
+        var decoded = 0
+        for layer in layers { decoded += try checkedByteCount(layer) }
+        try checkWeights(decoded, stored: layers.reduce(0) { $0 + $1.storedByteCount }, "the weights of all layers")
+    }
+
+    /// What the graph made is not in the file: layers of constants, constants that were computed, indices.
+    /// - Parameters:
+    ///   - layers: the file's.
+    ///   - constantElementCount: the elements of the graph's constants in the file.
+    func checkWeights(_ network: Network, _ layers: [Layer], constantElementCount: Int) throws(PackedFileError) {
+        var decoded = network.constantByteCount
+        for (_, layer) in network.layers.sorted(by: { $0.key < $1.key }) { decoded += try checkedByteCount(layer) }
+        let stored = layers.reduce(4 * constantElementCount) { $0 + $1.storedByteCount }
+        try checkWeights(decoded, stored: stored, "the weights and constants of the network")
+    }
+
+    private func checkedByteCount(_ layer: Layer) throws(PackedFileError) -> Int {
+        let count = layer.channels * layer.rowLength
+        guard count <= elementCount else {
+            throw .limit("layer `\(layer.name)`: \(count) weights; the limit on elements is \(elementCount)")
         }
+        return layer.decodedByteCount
+    }
+
+    private func checkWeights(_ decoded: Int, stored: Int, _ what: String) throws(PackedFileError) {
         let limit = weightByteCount ?? (64 << 20) + 64 * stored
         guard decoded <= limit else {
-            throw .limit("the weights of all layers take \(decoded) bytes decoded; the limit on weight bytes is \(limit)")
+            throw .limit("\(what) take \(decoded) bytes decoded; the limit on weight bytes is \(limit)")
         }
     }
 
@@ -75,15 +93,43 @@ extension ReadingLimits {
     }
 }
 
+extension Network {
+    /// Bytes of constants, and of the indices of Gather.
+    fileprivate var constantByteCount: Int {
+        let constants = constants.values.reduce(0) { $0 + ($1.floats == nil ? 8 : 4) * $1.count }
+        return nodes.reduce(constants) {
+            if case .gather(let indices, shape: _, axis: _) = $1.operation { $0 + MemoryLayout<Int>.stride * indices.count } else { $0 }
+        }
+    }
+}
+
 extension Layer {
     /// Bytes of the weights as they are executed. The rows of an 8-bit layer may be twice as many.
+    ///
+    /// Far from overflow: a layer has at most 2³¹ weights, and a row at most 255 points.
     fileprivate var decodedByteCount: Int {
         switch weights {
-        case .float(let values): 4 * values.count
+        case .float(let values): return 4 * values.count
         case .packed(let packed):
-            packed.ladder != nil
+            let depth = group > 1 ? packed.largestRowCount : 1
+            // One convolution for each row of the channel that has most, with zeros in the other channels.
+            if depth > 1 { return depth * packed.channels * packed.rowLength }
+            return packed.ladder != nil
                 ? packed.channels * packed.rowLength
                 : packed.points.reduce(0) { $0 + max(1, Int($1)) } * packed.rowLength
         }
+    }
+}
+
+extension PackedWeights {
+    /// Rows that the channel with most points may be executed as: a vector beyond ±64 takes two.
+    fileprivate var largestRowCount: Int {
+        let magnitudes = levels.map { $0.codebook.reduce(0) { max($0, abs(Int($1))) } }
+        let depth = Int(points.max() ?? 0)
+        if let ladder {
+            let largest = zip(magnitudes.dropFirst(), ladder).reduce(magnitudes.first ?? 0) { $0 * $1.1 + $1.0 }
+            return largest > 64 ? 2 : 1
+        }
+        return magnitudes.prefix(depth).reduce(0) { $0 + ($1 > 64 ? 2 : 1) }
     }
 }

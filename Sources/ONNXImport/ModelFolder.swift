@@ -24,8 +24,8 @@ struct ModelFolder {
     /// The path of a file that the model names. A model must not reach other files of whoever reads it.
     func path(of location: String) throws(ONNXImportError) -> String {
         let path = prefix + location
-        // What does not exist is found out when it is opened.
-        guard isBelow(location), resolved(path).map({ file in roots.contains { file.hasPrefix($0) } }) ?? true else {
+        // What does not exist, and that the folder itself is no file, is found out when it is opened.
+        guard isBelow(location), resolved(path).map({ file in roots.contains { "\(file)/".hasPrefix($0) } }) ?? true else {
             throw ONNXImportError("external data `\(location)` is outside the model's folder")
         }
         return path

@@ -93,6 +93,29 @@ final class RefusalTests: XCTestCase {
         assertRefusedTensors(tensor("a", "X8", "4", "0", "4"), bytes: 4, "X8", .unsupported)
     }
 
+    /// Readers differ in which of two values they take.
+    func testRepeatedKeys() {
+        let tensor = #"{"dtype":"U8","shape":[0],"data_offsets":[0,0]}"#
+        assertRefused(HandmadeFile.bytes(header: header("\"a\":\(tensor),\"a\":\(tensor)"), data: []), .badFormat, "header", "`a`", "twice")
+        assertRefused(HandmadeFile.bytes(header: header("\"a\":\(tensor),\"\\u0061\":\(tensor)"), data: []), .badFormat, "`a`", "twice")
+        let metadata = #"{"__metadata__":{"format":"multipoint","version":"2.0","version":"1.0","layers":"[]"}}"#
+        assertRefused(HandmadeFile.bytes(header: metadata, data: []), .badFormat, "`version`", "twice")
+        assertRefused(layers(#"[{"name": "w", "operator": "Gemm", "shape": [2, 3], "shape": [3, 2]}]"#), .badFormat, "`layers`", "`shape`")
+        let input = #""input": {"scale": 0.5, "zero_point": 3, "scale": 0.25}"#
+        assertRefused(layers(#"[{"name": "w", "operator": "Gemm", "shape": [2, 3], \#(input)}]"#), .badFormat, "`scale`", "twice")
+        // In different objects, as values, and escaped differently.
+        let other = #"{"\"": {"a": 1, "b": ["a", "a", {"a": 1}]}, "\\": {"a": "a"}, "a": "\"a\":"}"#
+        XCTAssertNoThrow(try PackedFile(bytes: small { $0.metadata["quantization"] = other }, source: "test file"))
+        for unknown in [other, #"{"\\": 1, "\\\\": 1, "\u005c": 1}"#] {
+            let entry = #"[{"name": "w", "operator": "Gemm", "shape": [2, 3], "unknown": \#(unknown)}]"#
+            if unknown == other {
+                XCTAssertNoThrow(try PackedFile(bytes: layers(entry), source: "test file"))
+            } else {
+                assertRefused(layers(entry), .badFormat, "twice")
+            }
+        }
+    }
+
     func testVersionsAndFormats() {
         assertRefused(small { $0.metadata["format"] = "other" }, .badFormat, "not a multipoint file", "other")
         assertRefused(small { $0.metadata["format"] = nil }, .badFormat, "not a multipoint file")

@@ -91,7 +91,8 @@ def test_each_limit_of_a_model(name, network, node_count):
             "tensors": tensor_count(network),
             "nodes": node_count,
             "elements": max(LARGEST_VALUE, max(info.channels * info.row_length for info in model.layers)),
-            "weight_bytes": decoded_bytes(model),
+            # The summand of its Add.
+            "weight_bytes": decoded_bytes(model) + 4 * 8,
         }[name]
     limit = f"maximum_{name}"
     for value in (needed, needed + 1, NO_LIMIT):
@@ -209,3 +210,67 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
     assert done.returncode == 0, done.stderr.decode()
     assert lines[0].startswith("refused"), lines
     assert int(lines[-1]) < 1 << 20
+
+
+def constant_graph(shape: list[int], *nodes: tuple[str, list[str], str, dict]) -> bytes:
+    """A file of nodes with constants in them, of which the last computes the output `y`."""
+    entries = [
+        {"operator": operator, "inputs": inputs, "outputs": [output]} | ({"attributes": attributes} if attributes else {})
+        for operator, inputs, output, attributes in nodes
+    ]
+    inputs = [{"name": "x", "dtype": "float32", "shape": shape}]
+    return content({}, [], {"operator_set": 18, "inputs": inputs, "outputs": [{"name": "y"}], "nodes": entries})
+
+
+def zeros(*shape: int) -> list[tuple[str, list[str], str, dict]]:
+    return [("Constant", [], "shape", {"value_ints": list(shape)}), ("ConstantOfShape", ["shape"], "c", {})]
+
+
+def chain(operator: str, constant: str, count: int, **attributes) -> list[tuple[str, list[str], str, dict]]:
+    """Of nodes that take the same constant each."""
+    names = ["x", *(f"v{index}" for index in range(count - 1)), "y"]
+    return [(operator, [before, constant], after, attributes) for before, after in zip(names, names[1:])]
+
+
+LARGE = 1 << 23
+ONE = ("Constant", [], "one", {"value_float": 1.5})
+RANGE = [("Constant", [], name, {"value_int": value}) for name, value in (("from", 0), ("to", LARGE), ("by", 1))] + [
+    ("Range", ["from", "to", "by"], "indices", {})
+]
+TRANSPOSED = {"strides": [2048, 2048], "output_shape": [1, 1]}
+GREEDY = {
+    "scales of groups": constant_graph(
+        [1, 200_000_000, 1], ("Constant", [], "k", {"value_floats": [2]}),
+        ("GroupNormalization", ["x", "k", "k"], "y", {"num_groups": 1}),
+    ),
+    "negated constants": constant_graph([1], *zeros(LARGE), ONE, ("Add", ["c", "one"], "d", {}), *chain("Sub", "d", 40)),
+    "reciprocals": constant_graph([1], *zeros(LARGE), ONE, ("Add", ["c", "one"], "d", {}), *chain("Div", "d", 40)),
+    "indices": constant_graph([1, LARGE], *RANGE, *chain("Gather", "indices", 30, axis=1)),
+    "transposed matrices": constant_graph([1, 2048], *zeros(2048, 2048), *chain("MatMul", "c", 40)),
+    "shared matrices": constant_graph([1, 2048], *zeros(2048, 2048), *chain("Gemm", "c", 40, transB=1)),
+    "phases of a stride": constant_graph([1, 1, 1, 1], *zeros(1, 1, 1, 1), *chain("ConvTranspose", "c", 60, **TRANSPOSED)),
+    "constants to look through": constant_graph([1, LARGE], *zeros(LARGE), *chain("Add", "c", 200)),
+}
+
+
+@pytest.mark.parametrize("what", GREEDY)
+def test_opening_small_files_is_cheap(what):
+    """Whatever is computed of constants while a file is read."""
+    program = """
+import resource, sys, multipoint
+encoded = sys.stdin.buffer.read()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+try:
+    multipoint.Model.from_bytes(encoded)
+    print("read")
+except multipoint.UnsupportedError as error:
+    print("refused", error)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], input=GREEDY[what], capture_output=True, timeout=60, cwd=Path(__file__).parent
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    result, kilobytes = done.stdout.decode().splitlines()
+    assert "is too large" in result or "computes too much" in result
+    assert int(kilobytes) < 300_000

@@ -1,8 +1,5 @@
 import FoundationEssentials
 
-/// How deep arrays and objects may be inside each other: decoders are recursive, and a caller's stack may be small.
-private let maximumDepth = 64
-
 /// Bytes of memory that decoding takes for each byte of JSON, and what becomes of it.
 private let memoryPerByte = 32
 
@@ -11,8 +8,9 @@ func decodeJSON<Value: Decodable>(
     _ type: Value.Type, _ bytes: UnsafeRawBufferPointer, _ place: String?
 ) throws(PackedFileError) -> Value {
     func fail(_ problem: String) -> PackedFileError { .badFormat((place.map { $0 + ": " } ?? "") + problem) }
-    if let problem = structuralProblem(bytes) { throw fail(problem) }
     try requireMemory(bytes.count, of: memoryPerByte)
+    var structure = JSONStructure()
+    if let problem = structure.problem(in: bytes) { throw fail(problem) }
     do {
         return try JSONDecoder().decode(type, from: Data(bytes))
     } catch let error as DecodingError {
@@ -44,33 +42,6 @@ func encodeJSON(_ value: some Encodable, _ place: String) throws(PackedFileError
     } catch {
         throw .badFormat("\(place): \(error)")
     }
-}
-
-/// Looks at brackets only, without recursion. UTF-8 JSON has no zero bytes; other encodings of JSON do.
-private func structuralProblem(_ bytes: UnsafeRawBufferPointer) -> String? {
-    var (depth, isInString, isEscaped) = (0, false, false)
-    for byte in bytes {
-        if byte == 0 { return "JSON in UTF-8 expected, found a zero byte" }
-        if isInString {
-            if isEscaped {
-                isEscaped = false
-            } else if byte == UInt8(ascii: "\\") {
-                isEscaped = true
-            } else if byte == UInt8(ascii: "\"") {
-                isInString = false
-            }
-            continue
-        }
-        switch byte {
-        case UInt8(ascii: "\""): isInString = true
-        case UInt8(ascii: "["), UInt8(ascii: "{"):
-            depth += 1
-            if depth > maximumDepth { return "JSON nested deeper than \(maximumDepth) levels" }
-        case UInt8(ascii: "]"), UInt8(ascii: "}"): depth -= 1
-        default: break
-        }
-    }
-    return nil
 }
 
 extension DecodingError {

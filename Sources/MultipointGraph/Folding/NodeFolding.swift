@@ -44,13 +44,6 @@ struct NodeFolding {
         }
     }
 
-    /// About how much longer than a sum an operator takes for an element.
-    static func cost(of operatorType: String) -> Int {
-        // A power of integers is up to 126 products.
-        if operatorType == "Pow" { return 16 }
-        return Elementwise.foldedOperators.contains(operatorType) ? 4 : 1
-    }
-
     /// Operators that can be computed at translation.
     static let operators = Elementwise.foldedOperators.union([
         "Identity", "Cast", "Shape", "Size", "ConstantOfShape", "Range", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose",
@@ -58,6 +51,30 @@ struct NodeFolding {
         "ReduceMean", "ReduceMin", "ReduceProd", "ReduceSum", "Add", "Sub", "Mul", "Div", "Mod", "Pow", "Min", "Max", "Sum", "Equal",
         "Less", "LessOrEqual", "Greater", "GreaterOrEqual", "And", "Or", "Xor", "Not",
     ])
+}
+
+// What it takes.
+extension NodeFolding {
+    /// About how many elements are gone through, in the time that a sum takes for one.
+    func work() throws(GraphError) -> Int {
+        let type = reader.node.operatorType
+        let given = inputs.reduce(0) { $0 + ($1?.count ?? 0) }
+        switch type {
+        case "Shape", "Size": return 0
+        // Broadcast operands are smaller than what is computed of them, for each operand anew.
+        case "Min", "Max", "Sum", "Where": return given + (try broadcastCount()) * max(1, inputs.count - 1)
+        // A power of integers is up to 126 products.
+        case "Pow": return 16 * (try broadcastCount())
+        case "Add", "Sub", "Mul", "Div", "Mod", "Equal", "Less", "LessOrEqual", "Greater", "GreaterOrEqual", "And", "Or", "Xor":
+            return given + (try broadcastCount())
+        default: return Elementwise.foldedOperators.contains(type) ? 4 * given : given
+        }
+    }
+
+    /// Elements of the result of operands that broadcast to each other.
+    private func broadcastCount() throws(GraphError) -> Int {
+        try checkSize(try broadcastShape(inputs.compactMap { $0?.shape }))
+    }
 }
 
 // What the families of operators read with.

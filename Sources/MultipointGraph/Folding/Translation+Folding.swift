@@ -48,18 +48,12 @@ struct FoldingBudget {
     /// The same for one constant.
     mutating func spend(_ count: Int, words: Int) -> Bool { count <= largest && spend(words * count) }
 
-    /// - Parameter cost: of one element, in the time that a sum takes.
     /// - Returns: false if these are too many elements to go through.
-    mutating func read(_ count: Int, cost: Int = 1) -> Bool {
-        let (total, overflow) = count.multipliedReportingOverflow(by: cost)
-        guard !overflow, total <= work else { return false }
-        work -= total
+    mutating func read(_ count: Int) -> Bool {
+        guard count <= work else { return false }
+        work -= count
         return true
     }
-}
-
-extension [Tensor?] {
-    fileprivate var elementCount: Int { reduce(0) { $0 + ($1?.count ?? 0) } }
 }
 
 extension Tensor {
@@ -113,8 +107,8 @@ extension Translation {
     }
 
     /// Charges going through the constants that a node reads.
-    mutating func chargeReading(_ count: Int, cost: Int = 1, _ reader: NodeReader) throws(GraphError) {
-        guard budget.read(count, cost: cost) else {
+    mutating func chargeReading(_ count: Int, _ reader: NodeReader) throws(GraphError) {
+        guard budget.read(count) else {
             throw reader.unsupported("the network computes too much of its constants; fold them before (with onnxsim, say)")
         }
     }
@@ -151,12 +145,9 @@ extension Translation {
         var results: [[Tensor]] = []
         for sample in 0..<(dependsOnBatch ? Translation.sampleBatches.count : 1) {
             let inputs = reader.node.inputs.map { sampled[$0]?.samples[sample] ?? constants[$0] }
-            let type = reader.node.operatorType, cost = NodeFolding.cost(of: type)
-            if type != "Shape", type != "Size" { try chargeReading(inputs.elementCount, cost: cost, reader) }
             let folding = NodeFolding(reader: reader, inputs: inputs, limit: budget.limit(inputs: inputs))
+            try chargeReading(try folding.work(), reader)
             let made = try folding.results()
-            // Broadcast operands are smaller than what is computed of them.
-            try chargeReading(made.reduce(0) { $0 + $1.count }, cost: cost, reader)
             guard budget.spend(made.reduce(0) { $0 + $1.wordCount }) else {
                 throw reader.unsupported("with this node, what is computed of constants is too large")
             }
@@ -181,10 +172,22 @@ extension Translation {
 }
 
 extension GraphDefinition {
-    /// Elements of the initializers, and of the tensors in Constant nodes.
+    /// Elements of the initializers, and of the tensors in Constant nodes. Those that share their memory count once.
     public var constantElementCount: Int {
-        let given = initializers.values.reduce(0) { $0 + $1.count }
-        return nodes.reduce(given) { if case .tensor(let tensor) = $1.attributes["value"] { $0 + tensor.count } else { $0 } }
+        var seen: Set<UnsafeRawPointer> = []
+        func count(_ tensor: Tensor) -> Int { tensor.address.map { seen.insert($0).inserted } == true ? tensor.count : 0 }
+        let given = initializers.values.reduce(0) { $0 + count($1) }
+        return nodes.reduce(given) { if case .tensor(let tensor) = $1.attributes["value"] { $0 + count(tensor) } else { $0 } }
+    }
+}
+
+extension Tensor {
+    /// Where the elements are.
+    fileprivate var address: UnsafeRawPointer? {
+        switch elements {
+        case .float(let values): values.withUnsafeBytes { $0.baseAddress }
+        case .int64(let values): values.withUnsafeBytes { $0.baseAddress }
+        }
     }
 }
 

@@ -11,9 +11,7 @@ extension Translation {
             throw reader.fail("version \(reader.version) of this operator has no attribute `\(attribute)`")
         }
         let tensor = try constantTensor(attribute, value, reader)
-        guard elementCount(of: tensor.shape) == tensor.count else {
-            throw reader.fail("\(tensor.count) elements do not fit shape \(tensor.shape)")
-        }
+        if let problem = tensor.problem { throw reader.fail(problem) }
         define(reader.output, tensor)
     }
 
@@ -62,6 +60,14 @@ extension Translation {
         if let constant = constants[name] { return define(reader.output, constant) }
         let input = try operand(0, reader)
         try emit(.keepingShape(rank: input.shape.count), reader, inputs: [input.name])
+    }
+}
+
+extension Tensor {
+    /// What is wrong with a tensor that a file gives.
+    var problem: String? {
+        guard shape.count <= TensorLimits.rank else { return "\(shape.count) dimensions; up to \(TensorLimits.rank) are possible" }
+        return elementCount(of: shape) == count ? nil : "\(count) elements do not fit shape \(shape)"
     }
 }
 

@@ -19,7 +19,7 @@ extension Translation {
         var result = operands
         for (index, operand) in operands.enumerated() {
             guard let tensor = constants[operand], let values = tensor.integers else { continue }
-            if let element = values.firstIndex(where: { $0.magnitude > 1 << 24 }) {
+            if let element = values.firstIndex(where: { $0.magnitude > TensorLimits.exactInteger }) {
                 throw reader.unsupported("operand `\(operand)`: element \(element) is \(values[element]); integers up to 2²⁴ are exact")
             }
             result[index] = try constant(reader, "operand", shape: tensor.shape, values.map { Float($0) })

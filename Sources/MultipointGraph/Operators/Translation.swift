@@ -57,8 +57,8 @@ struct Translation {
             shapes[input.name] = input.shape(batch: 1)
             if isBatchOpen { otherShapes[input.name] = input.shape(batch: Translation.sampleBatches.last ?? 1) }
         }
-        for (name, tensor) in definition.initializers where elementCount(of: tensor.shape) != tensor.count {
-            throw GraphError("initializer `\(name)`: \(tensor.count) elements do not fit shape \(tensor.shape)")
+        for (name, tensor) in definition.initializers {
+            if let problem = tensor.problem { throw GraphError("initializer `\(name)`: \(problem)") }
         }
         for layer in layers {
             try layer.validate()

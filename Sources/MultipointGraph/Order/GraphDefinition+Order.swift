@@ -27,6 +27,8 @@ extension GraphDefinition {
     /// The node that computes each value.
     private func producersOfValues() throws(GraphError) -> [String: Int] {
         var given = Set(initializers.keys)
+        // It would be taken for optional inputs that are left out.
+        guard !given.contains("") else { throw GraphError("an initializer has no name") }
         for input in inputs {
             guard !input.name.isEmpty else { throw GraphError("an input has no name") }
             guard given.insert(input.name).inserted else { throw GraphError("input `\(input.name)` is defined twice") }

@@ -10,6 +10,8 @@ enum TensorLimits {
     static let rank = 8
     /// Elements: what 32-bit indices reach.
     static let count = Int(Int32.max)
+    /// Integers that float32 can count to.
+    static let exactInteger = 1 << 24
     /// Elements of a constant that a translation makes.
     static let computedCount = 1 << 26
     /// Strides, dilations, kernel sizes and pads; keeps products of two of them far from overflow.
@@ -46,7 +48,7 @@ extension Operation {
         case .maxPool(let pooling), .averagePool(let pooling, countsPadding: _): return try rule.pool(pooling)
         case .globalAveragePool: return try rule.globalPool()
         case .reduce(_, let axes, let keeps): return try rule.reduce(axes: axes, keepsDimensions: keeps)
-        case .argument(_, let axis, let keeps, _): return try rule.reduce(axes: [axis], keepsDimensions: keeps)
+        case .argument(_, let axis, let keeps, _): return try rule.argument(axis: axis, keepsDimension: keeps)
         case .softmax(let axis), .logSoftmax(let axis): return try rule.along(axis: axis)
         case .layerNormalization(let axis, let epsilon): return try rule.layerNormalization(axis: axis, epsilon: epsilon)
         case .localResponseNormalization(let size, let alpha, let beta, let bias):

@@ -9,6 +9,15 @@ extension ShapeRule {
         return input.shape.indices.filter { !axes.contains($0) }.map { input.shape[$0] }
     }
 
+    /// Positions along the axis are float32 values.
+    func argument(axis: Int, keepsDimension: Bool) throws(GraphError) -> [Int] {
+        let shape = try reduce(axes: [axis], keepsDimensions: keepsDimension), input = try only()
+        guard input.shape[axis] <= TensorLimits.exactInteger else {
+            throw fail("axis \(axis) of `\(input.name)` of shape \(input.shape) is too long: positions up to \(TensorLimits.exactInteger) are exact")
+        }
+        return shape
+    }
+
     func layerNormalization(axis: Int, epsilon: Float) throws(GraphError) -> [Int] {
         guard epsilon.isFinite, epsilon >= 0 else { throw fail("epsilon \(epsilon): a finite number from 0 expected") }
         return try along(axis: axis)

@@ -6,13 +6,14 @@ extension Network {
         let shapes = sampleShapes()
         let outputNames = Set(outputs.map(\.name))
         var replacements = Replacements()
+        var uniform = UniformConstants(constants)
         var kept: [Node] = []
         /// Indices into `kept`.
         var producers: [String: Int] = [:]
         for var node in nodes {
             node.inputs = node.inputs.map(replacements.resolve)
             let output = node.output
-            if let input = node.identityInput(shapes, constants) {
+            if let input = node.identityInput(shapes, &uniform) {
                 if !outputNames.contains(output) {
                     replacements.replace(output, by: input)
                     keepQuantization(of: output, for: input)
@@ -55,8 +56,8 @@ private struct Replacements {
 extension Node {
     /// The input that the node's result is equal to, if it is.
     /// - Parameter shapes: of all values, for different batch sizes, by the names that values had before identities were removed.
-    fileprivate func identityInput(_ shapes: [[String: [Int]]], _ constants: [String: Tensor]) -> String? {
-        let input = inputs.first { constants[$0] == nil }
+    fileprivate func identityInput(_ shapes: [[String: [Int]]], _ uniform: inout UniformConstants) -> String? {
+        let input = inputs.first { !uniform.contains($0) }
         guard let input else { return nil }
         let isIdentity =
             switch operation {
@@ -65,8 +66,8 @@ extension Node {
             case .pad(let pads, _): pads.allSatisfy { $0 == 0 }
             case .slice(_, _, _, let steps): steps.allSatisfy { $0 > 0 } && keepsShape(of: input, shapes)
             case .flatten, .reshape, .squeeze, .unsqueeze, .expand: keepsShape(of: input, shapes)
-            case .binary(.add): hasOperand(of: 0, constants) && keepsShape(of: input, shapes)
-            case .binary(.multiply): hasOperand(of: 1, constants) && keepsShape(of: input, shapes)
+            case .binary(.add): keepsShape(of: input, shapes) && inputs.contains { uniform.number($0) == 0 }
+            case .binary(.multiply): keepsShape(of: input, shapes) && inputs.contains { uniform.number($0) == 1 }
             default: false
             }
         return isIdentity ? input : nil
@@ -75,9 +76,23 @@ extension Node {
     private func keepsShape(of input: String, _ shapes: [[String: [Int]]]) -> Bool {
         !shapes.isEmpty && shapes.allSatisfy { $0[input] != nil && $0[input] == $0[output] }
     }
+}
 
-    /// Whether an operand is a constant with this number everywhere.
-    private func hasOperand(of number: Float, _ constants: [String: Tensor]) -> Bool {
-        inputs.contains { constants[$0]?.floats?.allSatisfy { $0 == number } == true }
+/// Constants that are one number everywhere. Each is gone through once, however many nodes use it.
+private struct UniformConstants {
+    private let constants: [String: Tensor]
+    private var numbers: [String: Float?] = [:]
+
+    init(_ constants: [String: Tensor]) { self.constants = constants }
+
+    func contains(_ name: String) -> Bool { constants[name] != nil }
+
+    /// Nil if the value is not a constant or its elements differ.
+    mutating func number(_ name: String) -> Float? {
+        if let known = numbers[name] { return known }
+        let floats = constants[name]?.floats, first = floats?.first
+        let number = floats?.allSatisfy { $0 == first } == true ? first : nil
+        numbers[name] = .some(number)
+        return number
     }
 }

@@ -53,7 +53,8 @@ class ModelLimits:
     maximum_nodes: int = 0
     #: Elements of one layer's weights, and of any value for a batch of 1. Default, and most: 2**31 - 1.
     maximum_elements: int = 0
-    #: Bytes of all weights as they are executed. Default 64 MiB, and 64 for each byte of the layers' tensors in the file.
+    #: Bytes of all weights as they are executed, and of the network's constants. Default 64 MiB, and 64 for each byte of the layers'
+    #: tensors, and the graph's constants, in the file.
     maximum_weight_bytes: int = 0
 
 
