@@ -8,9 +8,9 @@
 static pthread_rwlock_t fork_lock = PTHREAD_RWLOCK_WRITER_NONRECURSIVE_INITIALIZER_NP;
 static int forks;
 
-void multipoint_forks_wait(void) { pthread_rwlock_rdlock(&fork_lock); }
-void multipoint_forks_may(void) { pthread_rwlock_unlock(&fork_lock); }
-int multipoint_forks(void) { return __atomic_load_n(&forks, __ATOMIC_RELAXED); }
+void onednn_forks_wait(void) { pthread_rwlock_rdlock(&fork_lock); }
+void onednn_forks_may(void) { pthread_rwlock_unlock(&fork_lock); }
+int onednn_forks(void) { return __atomic_load_n(&forks, __ATOMIC_RELAXED); }
 
 static void before(void) { pthread_rwlock_wrlock(&fork_lock); }
 static void after_in_parent(void) { pthread_rwlock_unlock(&fork_lock); }

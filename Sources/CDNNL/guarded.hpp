@@ -21,8 +21,8 @@ dnnl_status_t guarded(const Call &call) noexcept {
 /// No fork while it lives.
 class Unforked {
 public:
-    Unforked() noexcept { multipoint_forks_wait(); }
-    ~Unforked() { multipoint_forks_may(); }
+    Unforked() noexcept { onednn_forks_wait(); }
+    ~Unforked() { onednn_forks_may(); }
     Unforked(const Unforked &) = delete;
     Unforked &operator=(const Unforked &) = delete;
 };

@@ -6,8 +6,8 @@
 
 static _Thread_local int had = 1;
 
-int multipoint_threads_had(void) { return had; }
-void multipoint_threads_have(int count) { had = count; }
+int onednn_threads_had(void) { return had; }
+void onednn_threads_have(int count) { had = count; }
 
 /* Threads that exist until all that are wanted do. */
 static void *wait_for_all(void *gate) {
@@ -16,7 +16,7 @@ static void *wait_for_all(void *gate) {
     return NULL;
 }
 
-int multipoint_threads_possible(int count) {
+int onednn_threads_possible(int count) {
     pthread_t *threads = count > 0 ? malloc((size_t)count * sizeof *threads) : NULL;
     if (!threads) return 0;
     pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;

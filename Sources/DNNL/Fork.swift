@@ -6,12 +6,12 @@ public enum Fork {
     /// inside another, and not around calls of the caller's or of oneDNN.
     @inline(__always)
     public static func excluded<R, E: Error>(_ body: () throws(E) -> R) throws(E) -> R {
-        multipoint_forks_wait()
-        defer { multipoint_forks_may() }
+        onednn_forks_wait()
+        defer { onednn_forks_may() }
         return try body()
     }
 
     /// How often this process's line has been forked since the library was loaded: another number than before means that threads which
     /// were there then may be gone.
-    public static var generation: Int32 { multipoint_forks() }
+    public static var generation: Int32 { onednn_forks() }
 }

@@ -26,6 +26,13 @@ enum KnownFaults {
     }
 }
 
+extension KnownFaults {
+    /// Whether making this convolution takes more memory than it is worth: these kernels keep about 4 kB for each column of the result.
+    static func isWasteful(_ implementation: String, outputWidth: Int) -> Bool {
+        implementation.hasPrefix("brgconv") && outputWidth > 8192
+    }
+}
+
 extension Primitive {
     /// Whether this convolution adds the right elements when a full tensor is fused to it. The gemm implementations of oneDNN 2.6 do not
     /// (float: dilated and strided kernels; integer: with groups), nor do depthwise ones where the channels do not fill the last vector:

@@ -53,7 +53,10 @@ public func convolution(
     let circumstances = KnownFaults.Circumstances(source, weights, destination, window, attributes)
     return try Primitive(
         "convolution", attributes, scaling: .weights(weights),
-        refusing: { source.type == .uint8 && KnownFaults.miscomputes($0, circumstances) }
+        refusing: {
+            source.type == .uint8 && KnownFaults.miscomputes($0, circumstances)
+                || KnownFaults.isWasteful($0, outputWidth: destination.dimension(3))
+        }
     ) { choice, engine, attributes in
         withExtendedLifetime(bias) {
             onednn_convolution(

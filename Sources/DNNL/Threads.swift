@@ -34,12 +34,12 @@ public enum Threads {
     /// Whether the calling thread can have `count` threads for a region, itself included. GNU OpenMP ends the process where it cannot
     /// create one, so they are created here first, when a thread wants more than it ever had. Others may take them in between.
     @inline(__always)
-    public static func canHave(_ count: Int) -> Bool { count <= Int(multipoint_threads_had()) || canCreate(count) }
+    public static func canHave(_ count: Int) -> Bool { count <= Int(onednn_threads_had()) || canCreate(count) }
 
     private static func canCreate(_ count: Int) -> Bool {
-        let missing = Int32(clamping: count - Int(multipoint_threads_had()))
-        guard (try? requireHeadroom("start threads")) != nil, multipoint_threads_possible(missing) == missing else { return false }
-        multipoint_threads_have(Int32(clamping: count))
+        let missing = Int32(clamping: count - Int(onednn_threads_had()))
+        guard (try? requireHeadroom("start threads")) != nil, onednn_threads_possible(missing) == missing else { return false }
+        onednn_threads_have(Int32(clamping: count))
         return true
     }
 

@@ -122,8 +122,8 @@ extension Layer {
         guard attributes.dilations.count == 2, attributes.dilations.allSatisfy(sane.contains) else {
             throw fail("dilations \(attributes.dilations): two numbers from 1 are expected")
         }
-        guard attributes.pads.count == 4, attributes.pads.allSatisfy({ (0...(1 << 20)).contains($0) }) else {
-            throw fail("pads \(attributes.pads): four numbers from 0 are expected")
+        guard attributes.pads.count == 4, attributes.pads.allSatisfy({ (0...TensorLimits.convolutionPad).contains($0) }) else {
+            throw fail("pads \(attributes.pads): four numbers from 0 to \(TensorLimits.convolutionPad) are expected")
         }
         guard attributes.group >= 1, shape[0] % attributes.group == 0 else {
             throw fail("group \(attributes.group) does not divide its \(shape[0]) output channels")

@@ -3,6 +3,19 @@ import XCTest
 
 /// The combination for which oneDNN's AVX-512 1×1 kernel is wrong, with whatever instruction set the test runs.
 final class KnownFaultsTests: XCTestCase {
+    /// Kernels that would keep hundreds of megabytes for so wide a result. (Their kind exists with AVX-512 alone.)
+    func testWideConvolutionsTakeNoMemoryForEachColumn() throws {
+        for type in [ElementType.float32, .uint8] {
+            let primitive = try convolution(
+                source: .channelsLast([1, 2, 1, 100_000], type),
+                weights: .any([4, 2, 1, 3], type == .uint8 ? .int8 : .float32), bias: nil,
+                destination: .channelsLast([1, 4, 1, 100_000], .float32),
+                window: Window(kernel: [1, 3], strides: [1, 1], pads: [0, 1, 0, 1], dilations: [1, 1]))
+            XCTAssertFalse(primitive.implementation.hasPrefix("brgconv"), primitive.implementation)
+            XCTAssertFalse(primitive.isReference, primitive.implementation)
+        }
+    }
+
     func testFivePositionsOfAOneByOneConvolution() throws {
         let (inputs, outputs, positions) = (60, 218, 5)
         let source = Bytes((0..<(inputs * positions)).map { UInt8(truncatingIfNeeded: $0 &* 37) })

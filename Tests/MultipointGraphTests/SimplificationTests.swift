@@ -200,6 +200,20 @@ import Testing
         #expect(throws: GraphError.self) { try padded(ints(0, 1, 0, 0, 0, 0, 0, 0), 0) }
     }
 
+    /// Every padded column of a convolution is code that oneDNN writes.
+    @Test func padsOfConvolutions() throws {
+        func padded(_ pad: Int64) -> GraphDefinition {
+            definition([node("Conv", ["x", "w"], "y", ["pads": [0, 0, 0, pad]])], ["w": zeros(1, 4, 1, 1)])
+        }
+        #expect(try outputShape(padded(16_384)) == [1, 1, 8, 16_392])
+        expectError(.invalid, padded(16_385), "pads [0, 0, 0, 16385]", "from 0 to 16384")
+        // What Pad may do stays its own.
+        let apart = definition(
+            [node("Pad", ["x", "p"], "q"), node("Conv", ["q", "w"], "y", ["pads": [0, 0, 0, 1]])],
+            ["p": ints(0, 0, 0, 0, 0, 0, 0, 16_384), "w": zeros(1, 4, 1, 1)])
+        #expect(try operations(apart) == [.pad(pads: [0, 0, 0, 0, 0, 0, 0, 16_384], .constant(0)), .layer("y")])
+    }
+
     @Test func transposesAreComposed() throws {
         let toChannelsLast = node("Transpose", ["x"], "t", ["perm": [0, 2, 3, 1]])
         #expect(

@@ -151,22 +151,22 @@ extern int omp_get_thread_num(void);
 extern int omp_get_num_threads(void);
 
 /* The most threads that there were found to be for the calling thread, itself included; 1 at first. */
-int multipoint_threads_had(void);
-void multipoint_threads_have(int count);
+int onednn_threads_had(void);
+void onednn_threads_have(int count);
 
 /* How many of `count` threads the process can have at this moment beside the calling one: GNU OpenMP ends the process if it cannot
  * create one. Found out by creating them. */
-int multipoint_threads_possible(int count);
+int onednn_threads_possible(int count);
 
 /* MARK: forks */
 
 /* Between these two calls no other thread can fork; it waits. For what takes a lock that a child would find taken for ever: oneDNN's calls
  * that compile take that of its cache, and hold this themselves. Not recursive, and not around anything of the caller's. */
-void multipoint_forks_wait(void);
-void multipoint_forks_may(void);
+void onednn_forks_wait(void);
+void onednn_forks_may(void);
 
 /* How often this process's line has been forked since the library was loaded. */
-int multipoint_forks(void);
+int onednn_forks(void);
 
 /* Whether the CPU has SSE4.1, the least that oneDNN's integer kernels need (CPUID leaf 1, ECX bit 19). */
 static inline int multipoint_cpu_has_sse41(void) {

@@ -14,6 +14,9 @@ enum TensorLimits {
     static let computedCount = 1 << 26
     /// Strides, dilations, kernel sizes and pads; keeps products of two of them far from overflow.
     static let attribute = 1 << 20
+    /// Pads of a convolution. oneDNN writes code for every padded column: half a kilobyte and some microseconds each, and eight times as
+    /// much for some kernels. A file of a few bytes could ask for gigabytes.
+    static let convolutionPad = 1 << 14
 }
 
 extension Operation {

@@ -55,7 +55,7 @@ extension Network {
             [0, 1, 4, 5].allSatisfy({ pads[$0] == 0 })
         else { return nil }
         let sums = zip(existing, [pads[2], pads[3], pads[6], pads[7]]).map { $0 + $1 }
-        guard sums.allSatisfy({ $0 <= TensorLimits.attribute }) else { return nil }
+        guard sums.allSatisfy({ $0 <= TensorLimits.convolutionPad }) else { return nil }
         return (nodes[producer].inputs[0], sums)
     }
 }

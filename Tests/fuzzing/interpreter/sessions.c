@@ -34,7 +34,7 @@ static void run(calls *c, multipoint_session *session) {
         if (!make_tensor(c, &tensors[index], &guards[index], MULTIPOINT_F32, ranks[index], shapes[index])) return;
     for (int index = 0; index < 3; index++) before[index] = snapshot(c, &guards[index]);
     const bool overlaps = one_in(c, 32);
-    if (overlaps) tensors[1 + read_byte(c) % 2].data = (unsigned char *)tensors[0].data + read_byte(c) % 16;
+    if (overlaps) tensors[1 + read_byte(c) % 2].data = guards[0].memory + guards[0].offset + read_byte(c) % 16;
     // A number that is right is given with memory for it.
     size_t input_count = 1, output_count = 2;
     if (one_in(c, 32)) input_count = (size_t)read_integer(c);

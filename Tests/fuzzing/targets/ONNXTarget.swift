@@ -10,14 +10,13 @@ func runONNX(_ bytes: UnsafeRawBufferPointer, _ bounds: FuzzBounds) -> FuzzOutco
     // As a packed file's layers, float layers are checked once more.
     let layers = network.layers.values
     guard layers.allSatisfy({ layer in (try? layer.validate()) != nil }) else { return .refused }
-    var limits = SessionLimits(storedByteCount: layers.reduce(0) { $0 + $1.storedByteCount })
-    if bounds.work > 0 { limits = SessionLimits(runByteCount: Int(bounds.runByteCount), work: Int(bounds.work)) }
-    guard let session = try? Session(PreparedNetwork(network), maximumBatch: 1, threads: 1, limits: limits) else { return .read }
     let sizes = network.inputs.map { elementCount(of: $0.shape(batch: 1)) ?? 0 }
     guard sizes.allSatisfy({ $0 <= 1 << 22 }) else { return .read }
-    let inputs = network.inputs.enumerated().map { position, input in
-        let count = elementCount(of: input.shape(batch: 1)) ?? 0
-        return (0..<count).map { inputValue($0, seed: bytes.count &+ position) }
+    var limits = SessionLimits(storedByteCount: layers.reduce(0) { $0 + $1.storedByteCount }, inputCount: sizes.reduce(0, +))
+    if bounds.work > 0 { limits = SessionLimits(runByteCount: Int(bounds.runByteCount), work: Int(bounds.work)) }
+    guard let session = try? Session(PreparedNetwork(network), maximumBatch: 1, threads: 1, limits: limits) else { return .read }
+    let inputs = sizes.enumerated().map { position, count in
+        (0..<count).map { inputValue($0, seed: bytes.count &+ position) }
     }
     return (try? session.run(inputs, batch: 1)) == nil ? .read : .run
 }

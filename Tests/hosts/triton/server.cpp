@@ -37,6 +37,14 @@ CountedAllocations::~CountedAllocations() { own_depth = depth_; }
 void *operator new(std::size_t size) { return allocate(size, alignof(std::max_align_t)); }
 void *operator new[](std::size_t size) { return allocate(size, alignof(std::max_align_t)); }
 void *operator new(std::size_t size, std::align_val_t alignment) { return allocate(size, static_cast<std::size_t>(alignment)); }
+// What the library's C++ calls. Left out, it would be valgrind's, which does not know these that delete.
+void *operator new(std::size_t size, const std::nothrow_t &) noexcept {
+    try {
+        return operator new(size);
+    } catch (const std::bad_alloc &) {
+        return nullptr;
+    }
+}
 void operator delete(void *pointer) noexcept { std::free(pointer); }
 void operator delete[](void *pointer) noexcept { std::free(pointer); }
 void operator delete(void *pointer, std::size_t) noexcept { std::free(pointer); }
