@@ -22,13 +22,15 @@ static bool make_levels(calls *c, multipoint_weights *weights, int64_t vectors_l
         for (int64_t entry = 0; entry < readable; entry++) book[entry] = (int8_t)(2 * entry - readable + 1 + (start > 200 ? start : 0));
         level->codebook = one_in(c, 64) ? NULL : book;
         int64_t vectors = 0;
-        for (int64_t channel = 0; channel < (int64_t)weights->channels && channel < 4096; channel++)
+        const int64_t channels = (int64_t)weights->channels;
+        for (int64_t channel = 0; channel < (channels <= 4096 ? channels : 64); channel++)
             vectors += weights->points != NULL && weights->points[channel] > index;
         int64_t bytes = vectors * ((vectors_length * bits + 7) / 8);
         if (one_in(c, 32)) bytes = read_integer(c);
         uint8_t *codes = array_of(c, bytes, 1, 1LL << 40);
         if (codes == NULL) return false;
-        for (int64_t byte = 0; byte < bytes && byte < 1 << 20; byte++) codes[byte] = (uint8_t)(byte * 61 + start);
+        const int64_t written = bytes <= 1 << 20 ? bytes : 64;
+        for (int64_t byte = 0; byte < written; byte++) codes[byte] = (uint8_t)(byte * 61 + start);
         level->codes = codes;
         level->codes_byte_count = (size_t)bytes;
     }
@@ -45,7 +47,8 @@ static bool make_weights(calls *c, multipoint_weights *weights, int64_t channels
     uint8_t *points = array_of(c, channels, 1, BELIEVED);
     if (points == NULL) return false;
     int64_t total = 0;
-    for (int64_t channel = 0; channel < channels && channel < 4096; channel++) {
+    const int64_t written = channels <= 4096 ? channels : 64;
+    for (int64_t channel = 0; channel < written; channel++) {
         points[channel] = (uint8_t)(weights->level_count < 4 ? read_byte(c) % (weights->level_count + 1) : 1);
         if (one_in(c, 64)) points[channel] = (uint8_t)read_byte(c);
         total += points[channel];
