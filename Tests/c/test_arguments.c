@@ -184,15 +184,14 @@ static void test_described_struct_sizes(void) {
 static void test_options_of_an_older_program(void) {
     enum { model_options_size = 32, session_options_size = 24 };
     byte_string file = sample_network();
-    multipoint_model_options *old_model_options = calloc(1, model_options_size);
-    multipoint_session_options *old_session_options = calloc(1, session_options_size);
+    size_t *old_model_options = calloc(1, model_options_size), *old_session_options = calloc(1, session_options_size);
     multipoint_model *opened = NULL;
     multipoint_session *made = NULL;
     if (old_model_options == NULL || old_session_options == NULL) exit(2);
-    *(size_t *)(void *)old_model_options = model_options_size;
-    *(size_t *)(void *)old_session_options = session_options_size;
-    if (CHECK_OK(multipoint_model_open_memory(file.bytes, file.count, old_model_options, &opened))) {
-        CHECK_OK(multipoint_session_create(opened, old_session_options, &made));
+    *old_model_options = model_options_size;
+    *old_session_options = session_options_size;
+    if (CHECK_OK(multipoint_model_open_memory(file.bytes, file.count, (const void *)old_model_options, &opened))) {
+        CHECK_OK(multipoint_session_create(opened, (const void *)old_session_options, &made));
     }
     multipoint_session_destroy(made);
     multipoint_model_destroy(opened);

@@ -50,8 +50,10 @@ bool make_tensor(calls *c, multipoint_tensor *tensor, guarded *guard, multipoint
     case 251: tensor->dimensions = NULL; break;
     case 250: own[read_byte(c) % (MULTIPOINT_MAX_RANK + 1)] = read_integer(c); break;
     case 249: tensor->byte_count = 0; break;
-    // Beyond the end of the address space, with a size that cannot be.
-    case 248: tensor->data = (void *)(UINTPTR_MAX - read_byte(c)); break;
+    // A size that goes beyond the end of the address space.
+    case 248:
+        if (bytes > 1) tensor->data = (void *)(UINTPTR_MAX - read_byte(c) % (bytes - 1));
+        break;
     default: break;
     }
     return true;
