@@ -267,10 +267,10 @@ def test_plan_options_out_of_range(options, kind, words):
 @pytest.mark.parametrize(
     "shape, options, sizes",
     [
-        # A product beyond 64 bits, one of 2^73, and outputs just beyond 2^31 elements.
-        ((2**20, 1, 1, 1), {"pads": (2**20,) * 4}, {"height": 1, "width": 1}),
-        ((1, 1, 1, 1), {"pads": (2**20,) * 4}, {"batch": 2**31 - 1, "height": 1, "width": 1}),
-        ((4, 1, 1, 1), {"pads": (0, 0, 2**15, 2**15)}, {"height": 1, "width": 1}),
+        # Products of 2^81 and of 2^61, and outputs just beyond 2^31 elements.
+        ((2**20, 1, 1, 1), {"pads": (2**14,) * 4}, {"batch": 2**31 - 1, "height": 1, "width": 1}),
+        ((1, 1, 1, 1), {"pads": (2**14,) * 4}, {"batch": 2**31 - 1, "height": 1, "width": 1}),
+        ((8, 1, 1, 1), {"pads": (0, 0, 2**14, 2**14)}, {"height": 1, "width": 1}),
         ((2**20, 1), {}, {"batch": 2**31 - 1}),
         ((4, 1), {}, {"batch": 2**29}),
     ],
