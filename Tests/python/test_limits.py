@@ -208,7 +208,8 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
     )
     lines = done.stdout.decode().splitlines()
     assert done.returncode == 0, done.stderr.decode()
-    assert lines[0].startswith("refused"), lines
+    # oneDNN 3 has kernels that do not fill up blocks: then it may run.
+    assert lines[0].startswith("refused") or what == "channels that fill up blocks", lines
     assert int(lines[-1]) < 1 << 20
 
 
