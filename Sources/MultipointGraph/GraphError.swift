@@ -17,4 +17,7 @@ extension GraphError {
     init(node: String, _ problem: String, kind: Kind = .invalid) {
         self.init("node `\(node)`: \(problem)", kind: kind)
     }
+
+    /// What to do about a network that does not run for every batch size.
+    static let batchRemedy = "; with a fixed batch size (--input-shape NAME=1,...) it may run"
 }

@@ -43,7 +43,8 @@ extension Network {
             try outputs[index].settle(shape, hasBatch: batchValues.contains(outputs[index].name))
         }
         if !batchValues.isEmpty, let output = outputs.first(where: { !batchValues.contains($0.name) }) {
-            throw GraphError("output `\(output.name)` does not depend on the batch dimension of the inputs", kind: .unsupported)
+            throw GraphError(
+                "output `\(output.name)` does not depend on the batch dimension of the inputs" + GraphError.batchRemedy, kind: .unsupported)
         }
     }
 
@@ -59,13 +60,14 @@ extension Network {
         for node in nodes where node.inputs.contains(where: values.contains) {
             guard let a = one[node.output], let b = two[node.output], let c = three[node.output] else { continue }
             guard !node.operation.worksAlongFirstAxis else {
-                throw GraphError(node: node.name, "it works along the batch dimension", kind: .unsupported)
+                throw GraphError(node: node.name, "it works along the batch dimension" + GraphError.batchRemedy, kind: .unsupported)
             }
             let scales = !a.isEmpty && b == [2 * a[0]] + a.dropFirst() && c == [3 * a[0]] + a.dropFirst()
             guard scales else {
                 throw GraphError(
                     node: node.name,
-                    "its result has shape \(a) for batch size 1 and \(b) for 2; only the first dimension may depend on it",
+                    "its result has shape \(a) for batch size 1 and \(b) for 2; only the first dimension may depend on it"
+                        + GraphError.batchRemedy,
                     kind: .unsupported)
             }
             values.insert(node.output)
@@ -101,7 +103,7 @@ extension ValueInfo {
     fileprivate mutating func settle(_ computed: [Int], hasBatch: Bool) throws(GraphError) {
         guard !hasBatch || computed.first == 1 else {
             throw GraphError(
-                "output `\(name)`: its first dimension is \(computed.first ?? 0) times the batch size", kind: .unsupported)
+                "output `\(name)`: its first dimension is \(computed.first ?? 0) times the batch size" + GraphError.batchRemedy, kind: .unsupported)
         }
         let agrees =
             shape.isEmpty

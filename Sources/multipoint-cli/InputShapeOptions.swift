@@ -24,7 +24,7 @@ struct InputShapeOptions: ParsableArguments {
     }
 }
 
-/// A name, which may be left out, and sizes separated by commas, of which the first may be N.
+/// A name, which may be left out, and sizes of which the first may be N, separated by commas or, as shapes are printed, by × or x.
 struct InputShape: ExpressibleByArgument, Equatable {
     /// Empty if it is left out.
     var name: String
@@ -40,7 +40,7 @@ struct InputShape: ExpressibleByArgument, Equatable {
         let sizes = argument.lastIndex(of: "=").map { argument[argument.index(after: $0)...] } ?? argument[...]
         name = argument.count > sizes.count ? String(argument.dropLast(sizes.count + 1)) : ""
         shape = []
-        for (axis, part) in sizes.split(separator: ",", omittingEmptySubsequences: false).enumerated() {
+        for (axis, part) in sizes.split(omittingEmptySubsequences: false, whereSeparator: { ",×x".contains($0) }).enumerated() {
             if axis == 0, part == "N" {
                 shape.append(.batch)
             } else if let size = Int(part), size >= 1 {

@@ -80,12 +80,27 @@ def test_all_unsupported_nodes_are_named(doctor, rng):
     assert "multiply_adds" not in diagnosis
 
 
+def test_sizes_that_nobody_states(doctor, rng, tmp_path):
+    network = Exported(rng)
+    network.outputs = [network.add("NonZero", "x")]
+    doctor(network)
+    model = onnx.load(tmp_path / "network.onnx")
+    model.graph.output[0].CopyFrom(helper.make_tensor_value_info(network.outputs[0], TensorProto.INT64, [4, "found"]))
+    onnx.save(model, tmp_path / "network.onnx")
+    status, diagnosis, _ = doctor(None)
+    assert status == 1 and diagnosis["outputs"][0]["shape"] == [4, "?"]
+
+
 def test_open_height_and_width(doctor, rng):
     network = classifier(rng, dimensions=("N", 4, "height", "width"))
     status, diagnosis, errors = doctor(network)
     assert status == 1 and diagnosis is None and "--input-shape x=N,4,<height>,<width>" in errors
     status, diagnosis, _ = doctor(network, "--input-shape", "x=N,4,8,6")
     assert status == 0 and diagnosis["inputs"][0]["shape"] == ["N", 4, 8, 6]
+    # As shapes are printed.
+    for argument in ("x=1×4×8×6", "1x4x8x6"):
+        status, diagnosis, _ = doctor(network, "--input-shape", argument)
+        assert status == 0 and diagnosis["inputs"][0]["shape"] == ["N", 4, 8, 6]
     status, _, errors = doctor(network, "--input-shape", "x=N,4,8,M")
     assert status == 64 and "--input-shape" in errors
 

@@ -10,6 +10,7 @@ extension Translation {
         let reader = NodeReader(node: node, version: operatorSet)
         let dependent = reader.unsupported(
             "its input `\(node.inputs[index])` depends on the batch size (it is computed from \(value.origin)); that is not supported here"
+                + GraphError.batchRemedy
         )
         guard let input = node.inputs.first, let one = shapes[input], let other = otherShapes[input] else { throw dependent }
         let lists = value.samples.compactMap { $0.shape.count == 1 ? $0.integers.map { $0.map { Int($0) } } : nil }

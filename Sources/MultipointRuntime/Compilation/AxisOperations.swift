@@ -33,7 +33,7 @@ extension NetworkCompiler {
 
     /// One number for each place along some axes. The axes have to be neighbours in memory, and what remains in the order that the
     /// result wants; elsewhere the tensor is laid out anew.
-    private mutating func emitAlong(_ node: Node, _ axes: [Int], _ computation: AxisStep.Computation, _ input: StoredValue) throws {
+    mutating func emitAlong(_ node: Node, _ axes: [Int], _ computation: AxisStep.Computation, _ input: StoredValue) throws {
         let resultShape = try self.shape(node.output)
         var input = input
         var order = input.memoryOrder

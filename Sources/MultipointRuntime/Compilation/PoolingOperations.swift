@@ -1,3 +1,4 @@
+import CElementwise
 import DNNL
 import MultipointGraph
 
@@ -66,6 +67,12 @@ extension NetworkCompiler {
     private mutating func emitFloatAverage(
         _ node: Node, _ algorithm: PoolingAlgorithm, _ input: StoredValue, _ window: Window
     ) throws {
+        // oneDNN adds up a window one by one in float32: over a large image that costs digits, which our sums in double precision keep.
+        // Small ones take oneDNN a third of the time.
+        let isWhole = window.kernel == Array(input.shape[2...]) && window.pads.allSatisfy { $0 == 0 }
+        if isWhole, window.kernel[0] * window.kernel[1] > 512 {
+            return try emitAlong(node, [2, 3], .reduce(MULTIPOINT_REDUCE_MEAN), input)
+        }
         let result = try builder.value(shape(node.output), .channelsLast, .float32)
         try emitPool(node, algorithm, window, input, result)
     }

@@ -24,17 +24,29 @@ struct ModelSummary: Encodable, Equatable {
         }
     }
 
-    /// A number, or "N" for the batch.
-    struct Dimension: Encodable, Equatable, CustomStringConvertible {
-        private let size: Int?
+    /// A number, "N" for the batch, or "?" where a network that does not run states no size.
+    enum Dimension: Encodable, Equatable, CustomStringConvertible {
+        case size(Int), batch, unknown
 
-        init(_ dimension: ValueInfo.Dimension) { if case .fixed(let size) = dimension { self.size = size } else { size = nil } }
+        init(_ dimension: ValueInfo.Dimension) {
+            switch dimension {
+            case .batch: self = .batch
+            case .fixed(0): self = .unknown
+            case .fixed(let size): self = .size(size)
+            }
+        }
 
-        var description: String { size.map(String.init) ?? "N" }
+        var description: String {
+            switch self {
+            case .size(let size): "\(size)"
+            case .batch: "N"
+            case .unknown: "?"
+            }
+        }
 
         func encode(to encoder: any Encoder) throws {
             var container = encoder.singleValueContainer()
-            if let size { try container.encode(size) } else { try container.encode("N") }
+            if case .size(let size) = self { try container.encode(size) } else { try container.encode(description) }
         }
     }
 
