@@ -61,6 +61,8 @@ public struct QuantizationOptions: Hashable, Sendable {
     public var activations = Activations.meanSquaredError
     /// Whether layers' biases take up the mean of what quantization changes in their results.
     public var correctsBias = true
+    /// Names of layers that stay as they are.
+    public var floatLayers: Set<String> = []
     /// Pack nothing: the result is the network itself.
     public var keepsFloat = false
     /// Output positions of a layer that enter its E[x xᵀ] at most, evenly spread over the calibration.
@@ -108,6 +110,13 @@ public struct QuantizationOptions: Hashable, Sendable {
         guard maximumProbes >= 1 else { throw QuantizationError("maximum probes: at least 1 expected, found \(maximumProbes)") }
         guard momentBytes >= 1 else { throw QuantizationError("moment bytes: at least 1 expected, found \(momentBytes)") }
         guard (0...1024).contains(threads) else { throw QuantizationError("threads: 0 to 1024 expected, found \(threads)") }
+    }
+
+    /// - Throws: `QuantizationError` if one of `floatLayers` is not among the layers.
+    func requireFloatLayers(among names: [String]) throws(QuantizationError) {
+        if let stranger = floatLayers.subtracting(names).min() {
+            throw QuantizationError("float layers: there is no layer `\(stranger)`")
+        }
     }
 
     /// Where in its network a layer is.

@@ -26,7 +26,8 @@ public enum QuantizationStage: String, Sendable, CustomStringConvertible {
 /// moments of their patches, chooses what range of each value 8 bits cover, rounds the weights as `options` say, and lets the layers'
 /// biases take up the mean of what all that changes.
 ///
-/// Layers with more than `PackedWeights.maximumRowLength` weights in a channel, and layers that no node uses, stay in float.
+/// Layers with more than `PackedWeights.maximumRowLength` weights in a channel, layers that no node uses and those that `options`
+/// names stay in float.
 /// - Parameters:
 ///   - network: has only float layers.
 ///   - linearAlgebra: for output-aware rounding.
@@ -43,6 +44,7 @@ public func quantize(
         try layer.validate()
         if layer.isPacked { throw QuantizationError("layer `\(layer.name)` is packed already") }
     }
+    try options.requireFloatLayers(among: network.layerOrder)
     if options.keepsFloat {
         return QuantizedNetwork(network: network, reports: network.layerOrder.map(LayerReport.float))
     }
@@ -95,8 +97,8 @@ struct NetworkQuantization<Inputs: CalibrationInputs> {
         let uses = LayerUses(network)
         self.uses = uses
         shapes = try network.shapes(batch: 1)
-        let packable = packableLayers(network)
-        names = network.layerOrder.filter(packable.contains)
+        let packed = packableLayers(network).subtracting(options.floatLayers)
+        names = network.layerOrder.filter(packed.contains)
     }
 
     mutating func run(

@@ -4,7 +4,8 @@ import MultipointQuantization
 /// Packs layers without their network: weights are rounded for themselves, every input counted alike, and nothing is known of the
 /// activations, whose quantization is left to whoever runs the layers.
 ///
-/// The layers come back in their order; those with more than `PackedWeights.maximumRowLength` weights in a channel stay in float.
+/// The layers come back in their order; those with more than `PackedWeights.maximumRowLength` weights in a channel, and those
+/// that `options` names, stay in float.
 /// - Parameters:
 ///   - layers: float.
 ///   - options: `.greedy`, or one of the baselines; all layers count as inner ones.
@@ -14,6 +15,7 @@ public func quantizeLayers(
     _ layers: [Layer], options: QuantizationOptions, progress: (Double) -> Bool = { _ in true }
 ) throws(QuantizationError) -> (layers: [Layer], reports: [LayerReport]) {
     try options.validate()
+    try options.requireFloatLayers(among: layers.map(\.name))
     switch options.method {
     case .greedy, .nearest, .subset: break
     case .ladder, .single: throw QuantizationError("output-aware rounding needs calibration inputs: choose another method")
@@ -22,7 +24,7 @@ public func quantizeLayers(
     var reports: [LayerReport] = []
     for index in layers.indices {
         guard progress(Double(index) / Double(layers.count)) else { throw QuantizationError.cancelled }
-        guard layers[index].rowLength <= PackedWeights.maximumRowLength else {
+        guard layers[index].rowLength <= PackedWeights.maximumRowLength, !options.floatLayers.contains(layers[index].name) else {
             reports.append(.float(layers[index].name))
             continue
         }

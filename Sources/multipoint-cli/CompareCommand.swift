@@ -54,6 +54,7 @@ struct CompareCommand: ParsableCommand {
         transform: ComparisonEntry.init)
     var entries: [ComparisonEntry] = []
 
+    @OptionGroup var floatLayers: FloatLayerOptions
     @OptionGroup var inputShapes: InputShapeOptions
     @OptionGroup var execution: ExecutionOptions
 
@@ -71,7 +72,7 @@ struct CompareCommand: ParsableCommand {
         let comparison = try Comparison(
             network, model: model, calibration: samples,
             images: NetworkInputs(network, paths: images, preprocessing.preprocessing), labels: labels.map { try Labels(path: $0) },
-            execution: execution, progress: progress.show)
+            floatLayers: floatLayers.layers(among: network.layerOrder), execution: execution, progress: progress.show)
         var rows = [try comparison.floatRow()]
         let chosen = try entries.isEmpty ? ComparisonEntry.standard.map(ComparisonEntry.init) : entries
         for entry in chosen where entry.options != nil {

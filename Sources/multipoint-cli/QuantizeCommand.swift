@@ -155,6 +155,8 @@ struct QuantizeCommand: ParsableCommand {
             """)
     var layersOnly = false
 
+    @OptionGroup var floatLayers: FloatLayerOptions
+
     @Option(help: "Threads; 0 is OMP_NUM_THREADS, or one per core.") var threads = 0
 
     @OptionGroup var inputShapes: InputShapeOptions
@@ -267,8 +269,10 @@ struct QuantizeCommand: ParsableCommand {
     /// The options, with a file size turned into what is left of it for the layers that are packed.
     private func options(for network: Network) throws -> QuantizationOptions {
         var options = options
+        options.floatLayers = try floatLayers.layers(among: network.layerOrder)
         guard let size else { return options }
-        let overhead = try PackedFile.overhead(of: network, packing: packableLayers(network), producer: producer)
+        let packed = packableLayers(network).subtracting(options.floatLayers)
+        let overhead = try PackedFile.overhead(of: network, packing: packed, producer: producer)
         guard size.bytes > overhead else {
             throw CommandError("--size \(size.bytes) bytes: the file takes about \(overhead) bytes without any weights")
         }
@@ -304,7 +308,10 @@ struct QuantizeCommand: ParsableCommand {
         guard !found.layers.isEmpty else {
             throw CommandError("`\(model)` has no Conv, Gemm or MatMul with constant weights that can be packed")
         }
-        let (layers, reports) = try quantizeLayers(found.layers.map(\.layer), options: options) {
+        let all = found.layers.map(\.layer)
+        var options = options
+        options.floatLayers = try floatLayers.layers(among: all.map(\.name))
+        let (layers, reports) = try quantizeLayers(all, options: options) {
             progress.show("packing", $0)
             return true
         }

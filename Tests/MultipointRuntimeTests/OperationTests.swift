@@ -276,7 +276,7 @@ final class OperationTests: XCTestCase {
     /// Sums of many numbers of one sign, one after the other in float32, lose digits.
     func testMeansOfLargeImages() throws {
         let whole = Pooling(kernel: [180, 181], strides: [1, 1])
-        for channels in [1, 5, 70] {
+        for channels in [1, 18] {
             for operation in [MultipointGraph.Operation.globalAveragePool, .averagePool(whole, countsPadding: false)] {
                 try check(operation, [[2, channels, 180, 181]], in: 0.1...0.10001)
             }

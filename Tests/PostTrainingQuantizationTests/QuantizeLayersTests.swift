@@ -62,6 +62,17 @@ final class QuantizeLayersTests: XCTestCase {
         XCTAssertEqual(reports.map { $0.codebook == nil }, [true, false, false])
     }
 
+    func testNamedLayersStayInFloat() throws {
+        var options = options(.w8a8)
+        options.floatLayers = ["b"]
+        let (packed, reports) = try quantizeLayers(layers(), options: options)
+        XCTAssertEqual(packed.map(\.isPacked), [true, false])
+        XCTAssertEqual(packed[1], layers()[1])
+        XCTAssertNil(reports[1].codebook)
+        options.floatLayers = ["c"]
+        XCTAssertThrowsError(try quantizeLayers(layers(), options: options)) { XCTAssertTrue("\($0)".contains("no layer `c`"), "\($0)") }
+    }
+
     func testMethodsThatNeedInputsAreRefused() {
         for method in [QuantizationOptions.Method.ladder(.bitsPerWeight(4)), .single(bits: 4)] {
             XCTAssertThrowsError(try quantizeLayers(layers(), options: options(method)))

@@ -381,6 +381,27 @@ final class QuantizeTests: XCTestCase {
         XCTAssertEqual(result.reports.map(\.codebook), [nil, nil, nil, nil, nil])
     }
 
+    /// The named layers are those of the network, and what is left is packed by every method.
+    func testFloatLayers() throws {
+        let network = Network.residual(seed: 14)
+        let calibration = try samples(network)
+        let names = network.layerOrder
+        for method in [QuantizationOptions.Method.greedy, .ladder(.bitsPerWeight(5)), .w8a8, .single(bits: 4)] {
+            for kept in [Set([names[0]]), [names[1], names[4]], Set(names)] {
+                let result = try quantize(network, calibration: calibration, options: options { ($0.method, $0.floatLayers) = (method, kept) })
+                for name in names {
+                    let layer = try XCTUnwrap(result.network.layers[name])
+                    XCTAssertEqual(layer.isPacked, !kept.contains(name), name)
+                    if kept.contains(name) { XCTAssertEqual(layer.weights, network.layers[name]?.weights, name) }
+                }
+                let expected = try XCTUnwrap(activations(network, calibration, ["fc.out"])["fc.out"])
+                let found = try XCTUnwrap(activations(result.network, calibration, ["fc.out"])["fc.out"])
+                let largest = try XCTUnwrap(expected.map(abs).max())
+                for (a, b) in zip(found, expected) { XCTAssertEqual(a, b, accuracy: (kept.count == names.count ? 1e-5 : 0.5) * largest) }
+            }
+        }
+    }
+
     func testProgressAndCancelling() throws {
         let network = Network.residual(seed: 15)
         let calibration = try samples(network, count: 70)
@@ -430,6 +451,7 @@ final class QuantizeTests: XCTestCase {
             ({ $0.maximumPatches = 0 }, "maximum patches"), ({ $0.momentBytes = 0 }, "moment bytes"), ({ $0.threads = -1 }, "threads"),
             ({ $0.activations = .percentile(50) }, "percentile"), ({ $0.activations = .percentile(100.5) }, "percentile"),
             ({ $0.activations = .percentile(.nan) }, "percentile"),
+            ({ $0.floatLayers = ["fc", "conv99"] }, "float layers: there is no layer `conv99`"),
         ]
         for (change, message) in options {
             assertRefused(message) { try quantize(network, calibration: samples(network), options: self.options(change)) }

@@ -56,6 +56,20 @@ def test_mean_and_deviation_of_several_channels(command, tmp_path, digits, image
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
+def test_layers_in_float(command, digits, images, tmp_path):
+    names = [layer["name"] for layer in quantize(digits, tmp_path / "all", images, method="w8a8")["layers"]]
+    for chosen in ([names[0]], names[1:]):
+        found = quantize(digits, tmp_path / "some", images, method="w8a8", float_layer=chosen)
+        assert [layer["name"] for layer in found["layers"] if layer["is_float"]] == chosen
+    command(
+        "quantize", digits / "digits.onnx", "--calibration", images, "--scale", 0.0625, "--limit", 64, "--method", "w8a8",
+        *(f"--float-layer={name}" for name in names[1:]), "--output", tmp_path / "a",
+    )  # fmt: skip
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "some").read_bytes()
+    with pytest.raises(multipoint.CommandError, match="no layer is called `nowhere`"):
+        quantize(digits, tmp_path / "none", images, float_layer="nowhere")
+
+
 def test_progress(digits, images, tmp_path):
     calls = []
     quantize(digits, tmp_path / "out", images, progress=lambda stage, fraction: calls.append((stage, fraction)))

@@ -20,7 +20,7 @@ from .errors import CancelledError, CommandError, LibraryNotFoundError
 PathLike = Union[str, "os.PathLike[str]"]
 #: Called with what is being done, such as "calibrating", and its fraction done, 0 to 1; a true result cancels.
 Progress = Callable[[str, float], Any]
-Option = Union[str, int, float, bool, Sequence[float], None]
+Option = Union[str, int, float, bool, Sequence[float], Sequence[str], None]
 
 
 def quantize(
@@ -60,7 +60,8 @@ def quantize(
         threads: 0 is OMP_NUM_THREADS, or one per core.
         progress: a function that is called with the stage and its fraction done, and cancels with a true result; or True for a
             line on standard error, if that is a terminal.
-        **options: the command's others, with underscores: `bits=3`, `record=True`, `bias_correction=False`.
+        **options: the command's others, with underscores: `bits=3`, `record=True`, `bias_correction=False`. One
+            that may be repeated takes a sequence of texts: `float_layer=["/head/*", "fc"]`.
 
     Returns:
         What the command prints with --json: the file's size and bits per weight, and what every layer became.
@@ -144,7 +145,9 @@ def _option(name: str, value: Option) -> list[str]:
         return ["--no-" + word[2:]]
     if isinstance(value, str):
         return [f"{word}={value}"]
-    numbers = value if isinstance(value, Iterable) else [value]
+    numbers = list(value) if isinstance(value, Iterable) else [value]
+    if numbers and all(isinstance(number, str) for number in numbers):
+        return [f"{word}={text}" for text in numbers]
     return [f"{word}={','.join(str(number) for number in numbers)}"]
 
 

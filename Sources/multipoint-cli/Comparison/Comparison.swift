@@ -9,6 +9,8 @@ struct Comparison {
     let calibration: NetworkInputs
     let images: NetworkInputs
     let labels: Labels?
+    /// Layers that no method packs.
+    let floatLayers: Set<String>
     let execution: ExecutionOptions
     private let statistics = CalibrationStatistics()
     /// The float network's outputs.
@@ -19,10 +21,11 @@ struct Comparison {
     /// Runs the float network.
     init(
         _ network: Network, model: String, calibration: NetworkInputs, images: NetworkInputs, labels: Labels?,
-        execution: ExecutionOptions, progress: (String, Double) -> Void
+        floatLayers: Set<String>, execution: ExecutionOptions, progress: (String, Double) -> Void
     ) throws {
         (self.network, self.model) = (network, model)
         (self.calibration, self.images, self.labels, self.execution) = (calibration, images, labels, execution)
+        self.floatLayers = floatLayers
         var runner = try NetworkRunner(network, images, maximumBatch: execution.batch, threads: execution.threads)
         reference = try runner.run { progress("float: running", $0) }
         referenceLogits = try labels == nil ? nil : Logits(reference.first, model: model)
@@ -41,6 +44,7 @@ struct Comparison {
     func row(_ entry: ComparisonEntry, progress: (String, Double) -> Void) throws -> ComparisonRow {
         guard var options = entry.options else { return try floatRow() }
         options.threads = execution.threads
+        options.floatLayers = floatLayers
         let (start, before) = (ContinuousClock.now, statistics.duration)
         let result = try quantize(
             network, calibration: calibration, options: options, linearAlgebra: .openBLAS, statistics: statistics
