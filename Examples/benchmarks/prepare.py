@@ -24,31 +24,34 @@ def onnx(folder: str, network: str) -> str:
 
 
 def onnxruntime(folder: str, network: str) -> str:
-    """Static QDQ quantization: u8 activations, s8 weights per channel."""
     file = path(folder, network, "int8.onnx")
-    if os.path.exists(file):
-        return file
+    if not os.path.exists(file):
+        quantize_by_onnxruntime(onnx(folder, network), networks.images(network, IMAGES), file)
+    return file
+
+
+def quantize_by_onnxruntime(model: str, images: np.ndarray, file: str) -> None:
+    """Static QDQ quantization: u8 activations, s8 weights per channel."""
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
     class Images(CalibrationDataReader):
         def __init__(self):
-            self.rest = iter(networks.images(network, IMAGES))
+            self.rest = iter(images)
 
         def get_next(self):
             image = next(self.rest, None)
             return None if image is None else {"input": image[None]}
 
-    with tempfile.TemporaryDirectory(dir=folder) as temporary:
+    with tempfile.TemporaryDirectory(dir=os.path.dirname(file)) as temporary:
         prepared = os.path.join(temporary, "prepared.onnx")
-        quant_pre_process(with_axes(onnx(folder, network), temporary), prepared, skip_symbolic_shape=True)
+        quant_pre_process(with_axes(model, temporary), prepared, skip_symbolic_shape=True)
         quantize_static(
             prepared, file + ".part", Images(), quant_format=QuantFormat.QDQ, per_channel=True,
             activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8,
         )  # fmt: skip
     os.replace(file + ".part", file)
-    return file
 
 
 def with_axes(model: str, folder: str) -> str:
@@ -132,13 +135,16 @@ def w8a8(folder: str, network: str) -> str:
 
 def packed(folder: str, network: str, variant: str, options: list[str]) -> str:
     file = path(folder, network, f"{variant}.multipoint")
-    if os.path.exists(file):
-        return file
-    calibration = path(folder, network, "images.npy")
-    np.save(calibration, networks.images(network, IMAGES))
-    command = [os.environ.get("MULTIPOINT_COMMAND", "multipoint"), "quantize", onnx(folder, network)]
-    subprocess.run([*command, "--calibration", calibration, *options, "--output", file], check=True, stdout=subprocess.DEVNULL)
+    if not os.path.exists(file):
+        calibration = path(folder, network, "images.npy")
+        np.save(calibration, networks.images(network, IMAGES))
+        quantize_by_multipoint(onnx(folder, network), calibration, file, options)
     return file
+
+
+def quantize_by_multipoint(model: str, calibration: str, file: str, options: list[str]) -> None:
+    command = [os.environ.get("MULTIPOINT_COMMAND", "multipoint"), "quantize", model]
+    subprocess.run([*command, "--calibration", calibration, *options, "--output", file], check=True, stdout=subprocess.DEVNULL)
 
 
 QUANTIZERS = {

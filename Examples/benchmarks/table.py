@@ -15,6 +15,7 @@ import json
 import os
 import subprocess
 import time
+from collections.abc import Callable
 
 import numpy as np
 import onnx
@@ -37,6 +38,11 @@ def diagnosis(model: str) -> dict:
 
 
 def outputs(file: str, images: np.ndarray) -> list[np.ndarray]:
+    """For all images together."""
+    return [np.concatenate(parts) for parts in zip(*outputs_of_each(file, images))]
+
+
+def outputs_of_each(file: str, images: np.ndarray) -> list[list[np.ndarray]]:
     """Image by image, of a packed file or by ONNX Runtime."""
     if file.endswith(".onnx"):
         import onnxruntime
@@ -44,14 +50,12 @@ def outputs(file: str, images: np.ndarray) -> list[np.ndarray]:
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
         session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
-        results = [session.run(None, {"input": image[None]}) for image in images]
-    else:
-        import multipoint
+        return [session.run(None, {"input": image[None]}) for image in images]
+    import multipoint
 
-        with multipoint.Model(file) as model, model.session() as session:
-            found = [session.run(image[None]) for image in images]
-        results = [list(result) if isinstance(result, tuple) else [result] for result in found]
-    return [np.concatenate(parts) for parts in zip(*results)]
+    with multipoint.Model(file) as model, model.session() as session:
+        found = [session.run(image[None]) for image in images]
+    return [list(result) if isinstance(result, tuple) else [result] for result in found]
 
 
 def cosine(found: list[np.ndarray], expected: list[np.ndarray]) -> float:
@@ -119,18 +123,19 @@ def text(rows: list[dict]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def add_options(parser: argparse.ArgumentParser, names: list[str]) -> None:
     parser.add_argument("--folder", required=True, help="where networks, quantized files and results go")
-    names = list(architectures.NETWORKS)
     parser.add_argument("--networks", nargs="+", default=names, choices=names, metavar="NAME")
     parser.add_argument("--threads", nargs="+", type=int, default=[1, 2])
     parser.add_argument("--rounds", type=int, default=20, help="turns of each contestant")
-    parser.add_argument("--again", action="store_true", help="measure also the networks that are in the folder's table.json")
+    parser.add_argument("--again", action="store_true", help="measure also the networks whose results are in the folder")
     parser.add_argument("--json", action="store_true", help="print JSON instead of the table")
-    options = parser.parse_args()
+
+
+def run(options: argparse.Namespace, store: str, row: Callable[..., dict], text: Callable[[list[dict]], str]) -> None:
+    """A row for each network, kept in the file `store` of the folder, and the table of those that were asked for."""
     os.makedirs(options.folder, exist_ok=True)
-    store = os.path.join(options.folder, "table.json")
+    store = os.path.join(options.folder, store)
     rows = {}
     if os.path.exists(store):
         with open(store) as file:
@@ -152,6 +157,12 @@ def main() -> None:
     print(json.dumps({"machine": benchmark.machine(), "rows": chosen}, indent=2) if options.json else text(chosen))
     if failures:
         raise SystemExit("\n".join(failures))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_options(parser, list(architectures.NETWORKS))
+    run(parser.parse_args(), "table.json", row, text)
 
 
 if __name__ == "__main__":
