@@ -51,20 +51,21 @@ let modules: [Target] = [
 ]
 
 let tests: [Target] = [
-    .testTarget(name: "MultipointGraphTests", dependencies: ["MultipointGraph"]),
+    .target(name: "SeededNumbers", path: "Tests/SeededNumbers"),
+    .testTarget(name: "MultipointGraphTests", dependencies: ["MultipointGraph", "SeededNumbers"]),
     .testTarget(name: "ONNXImportTests", dependencies: ["ONNXImport", "ONNXMessages"]),
     .testTarget(name: "ONNXExportTests", dependencies: ["ONNXExport", "ONNXMessages"]),
-    .testTarget(name: "MultipointQuantizationTests", dependencies: ["MultipointQuantization"]),
-    .testTarget(name: "MultipointFormatTests", dependencies: ["MultipointFormat"]),
+    .testTarget(name: "MultipointQuantizationTests", dependencies: ["MultipointQuantization", "SeededNumbers"]),
+    .testTarget(name: "MultipointFormatTests", dependencies: ["MultipointFormat", "SeededNumbers"]),
     .testTarget(name: "DNNLTests", dependencies: ["DNNL"]),
     .testTarget(
-        name: "MultipointRuntimeTests", dependencies: ["MultipointRuntime", "MultipointFormat", "CElementwise"],
+        name: "MultipointRuntimeTests", dependencies: ["MultipointRuntime", "MultipointFormat", "CElementwise", "SeededNumbers"],
         exclude: ["Trained"]),
     .testTarget(
         name: "PostTrainingQuantizationTests",
-        dependencies: ["PostTrainingQuantization", "MultipointRuntime", "MultipointGraph"]),
+        dependencies: ["PostTrainingQuantization", "MultipointRuntime", "MultipointGraph", "SeededNumbers"]),
     .testTarget(name: "MultipointTests", dependencies: ["Multipoint", "CMultipoint"]),
-    .testTarget(name: "multipoint-cliTests", dependencies: ["multipoint-cli", "NumPyArrays"]),
+    .testTarget(name: "multipoint-cliTests", dependencies: ["multipoint-cli", "NumPyArrays", "SeededNumbers"]),
 ]
 
 // Functions that take bytes of anyone's making; the tests replay what once broke them.
@@ -74,7 +75,7 @@ let fuzzTargets: [Target] = [
         name: "FuzzTargets",
         dependencies: [
             "FuzzInterpreter", "CMultipoint", "Multipoint", "MultipointGraph", "MultipointFormat", "MultipointRuntime", "NumPyArrays",
-            "ONNXImport",
+            "ONNXImport", "SeededNumbers",
         ],
         path: "Tests/fuzzing/targets"),
     .testTarget(name: "FuzzTests", dependencies: ["FuzzTargets"]),

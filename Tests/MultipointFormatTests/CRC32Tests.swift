@@ -1,3 +1,4 @@
+import SeededNumbers
 import XCTest
 
 @testable import MultipointFormat

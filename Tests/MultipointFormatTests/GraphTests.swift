@@ -1,5 +1,6 @@
 import MultipointFormat
 import MultipointGraph
+import SeededNumbers
 import XCTest
 
 /// The `graph` of a file.

@@ -1,4 +1,5 @@
 import MultipointGraph
+import SeededNumbers
 
 extension SeededGenerator {
     mutating func number(_ range: ClosedRange<Int>) -> Int { Int.random(in: range, using: &self) }

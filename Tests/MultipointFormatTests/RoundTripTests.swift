@@ -1,6 +1,7 @@
 import Foundation
 import MultipointFormat
 import MultipointGraph
+import SeededNumbers
 import XCTest
 
 final class RoundTripTests: XCTestCase {

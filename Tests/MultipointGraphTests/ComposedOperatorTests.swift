@@ -1,4 +1,5 @@
 import MultipointGraph
+import SeededNumbers
 import Testing
 
 /// Operators that become several operations, or other ones, against their definitions.

@@ -1,4 +1,5 @@
 import MultipointGraph
+import SeededNumbers
 import Testing
 
 // How the tests write definitions down.
@@ -84,18 +85,7 @@ func expectError(
     }
 }
 
-/// SplitMix64: the same numbers in every run.
-struct SeededGenerator: RandomNumberGenerator {
-    var state: UInt64
-    init(seed: UInt64) { state = seed }
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
-    }
-
+extension SeededGenerator {
     mutating func tensor(_ shape: [Int], _ range: ClosedRange<Float> = -1...1) -> Tensor {
         Tensor(shape: shape, (0..<shape.reduce(1, *)).map { _ in Float.random(in: range, using: &self) })
     }

@@ -1,4 +1,5 @@
 import MultipointGraph
+import SeededNumbers
 import Testing
 
 /// Networks with nodes that are computed at translation, in the patterns of exporters. `x` is [N, 4, 8, 8].

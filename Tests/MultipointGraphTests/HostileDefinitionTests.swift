@@ -1,4 +1,5 @@
 import MultipointGraph
+import SeededNumbers
 import Testing
 
 /// Definitions that only a broken or malicious file has. Nothing may trap; what is refused is refused with a `GraphError`.

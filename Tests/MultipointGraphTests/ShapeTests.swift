@@ -1,4 +1,5 @@
 import MultipointGraph
+import SeededNumbers
 import Testing
 
 @Suite struct ShapeTests {

@@ -1,4 +1,5 @@
 import MultipointGraph
+import SeededNumbers
 import Testing
 
 /// ConvTranspose against ONNX's definition: every input element adds its multiple of the kernel to the result.

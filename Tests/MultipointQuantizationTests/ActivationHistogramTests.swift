@@ -1,5 +1,6 @@
 import MultipointGraph
 @testable import MultipointQuantization
+import SeededNumbers
 import XCTest
 
 final class ActivationHistogramTests: XCTestCase {
@@ -33,7 +34,7 @@ final class ActivationHistogramTests: XCTestCase {
     }
 
     func testBatchesAndOrderDoNotMatter() throws {
-        var generator = SeededGenerator(31)
+        var generator = SeededGenerator(seed: 31)
         for round in 0..<6 {
             let energies: [Double] = round % 2 == 0 ? [] : [1, 0.3, 2]
             // Growing values, so that bins merge time and again.
@@ -47,7 +48,7 @@ final class ActivationHistogramTests: XCTestCase {
 
     /// Masses are those of the values, at most half a bin away from them; a bin is at most 1/4096 of the largest magnitude.
     func testMasses() throws {
-        var generator = SeededGenerator(32)
+        var generator = SeededGenerator(seed: 32)
         for signed in [false, true] {
             let values = activations(&generator, 3000, signed: signed)
             let energies = [0.5, 0, 2.0]
@@ -82,7 +83,7 @@ final class ActivationHistogramTests: XCTestCase {
     }
 
     func testPercentiles() throws {
-        var generator = SeededGenerator(33)
+        var generator = SeededGenerator(seed: 33)
         for signed in [false, true] {
             let values = activations(&generator, 20_000, signed: signed).shuffled(using: &generator)
             let (found, sorted) = (try histogram(values, batch: 1000), values.sorted())
@@ -102,7 +103,7 @@ final class ActivationHistogramTests: XCTestCase {
 
     /// No range of a fine grid over both ends is noticeably better, by the values themselves.
     func testLeastSquaresAgainstAllRanges() throws {
-        var generator = SeededGenerator(34)
+        var generator = SeededGenerator(seed: 34)
         for round in 0..<8 {
             let (signed, weighted) = (round % 2 == 1, round % 4 > 1)
             let values = activations(&generator, 2000, signed: signed)
@@ -126,7 +127,7 @@ final class ActivationHistogramTests: XCTestCase {
 
     /// Outliers in a channel that nobody reads do not widen the range; without the energies they do.
     func testEnergiesDecide() throws {
-        var generator = SeededGenerator(35)
+        var generator = SeededGenerator(seed: 35)
         let values = (0..<4000).map { abs(generator.normal()) * ($0 % 2 == 0 ? 1 : 50) }
         let range = try histogram(values, energies: [1, 0]).leastSquaresRange(weighted: true)
         let quiet = stride(from: 0, to: 4000, by: 2).map { values[$0] }

@@ -1,5 +1,6 @@
 import MultipointGraph
 import MultipointQuantization
+import SeededNumbers
 import XCTest
 
 final class ActivationRangeTests: XCTestCase {
@@ -10,7 +11,7 @@ final class ActivationRangeTests: XCTestCase {
     }
 
     func testExtremesOfAnyLength() throws {
-        var generator = SeededGenerator(12)
+        var generator = SeededGenerator(seed: 12)
         for count in 1...40 {
             let values = generator.normals(count)
             let found = try range(values)
@@ -44,7 +45,7 @@ final class ActivationRangeTests: XCTestCase {
 
     /// Real zero is exact, the ends lose no more than half a step.
     func testRandomRanges() {
-        var generator = SeededGenerator(13)
+        var generator = SeededGenerator(seed: 13)
         for _ in 0..<500 {
             let ends = generator.normals(2, scale: Float.random(in: 0.001...1000, using: &generator)).sorted()
             let q = ActivationRange(minimum: ends[0], maximum: ends[1]).quantization

@@ -1,3 +1,4 @@
+import SeededNumbers
 import XCTest
 
 @testable import MultipointQuantization
@@ -6,7 +7,7 @@ final class BitAllocationTests: XCTestCase {
     /// Against every combination: the budget is kept, and the damage is at most what the best combination leaves with one channel's
     /// largest step less to spend (the bound of a Lagrangian choice over convex trade-offs).
     func testAllocationIsNearTheBestCombination() {
-        var generator = SeededGenerator(13)
+        var generator = SeededGenerator(seed: 13)
         for _ in 0..<50 {
             let channels = (0..<5).map { _ in
                 let size = Double.random(in: 0.1...10, using: &generator)

@@ -1,4 +1,5 @@
 import MultipointQuantization
+import SeededNumbers
 import XCTest
 
 final class CodebookTests: XCTestCase {
@@ -43,7 +44,7 @@ final class CodebookTests: XCTestCase {
 
     /// Against a linear search through the entries.
     func testNearestEntry() throws {
-        var generator = SeededGenerator(1)
+        var generator = SeededGenerator(seed: 1)
         for family in Codebook.Family.allCases {
             for bits in family.bits {
                 let codebook = try Codebook.example(family, bits: bits)

@@ -1,3 +1,4 @@
+import SeededNumbers
 import XCTest
 
 @testable import MultipointQuantization
@@ -32,7 +33,7 @@ final class EntryGridTests: XCTestCase {
     }
 
     func testTables() {
-        var generator = SeededGenerator(3)
+        var generator = SeededGenerator(seed: 3)
         for count in [1, 2, 3, 16, 64] {
             let values = (0..<count).map { _ in Int.random(in: -64...64, using: &generator) }
             let table = TableGrid.table(values)

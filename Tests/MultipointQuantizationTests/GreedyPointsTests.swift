@@ -1,4 +1,5 @@
 import MultipointQuantization
+import SeededNumbers
 import XCTest
 
 final class GreedyPointsTests: XCTestCase {
@@ -31,7 +32,7 @@ final class GreedyPointsTests: XCTestCase {
 
     /// The grid may miss the narrowest of the optimal steps; what it loses is a small part of the vector.
     func testFirstPointAgainstBruteForce() throws {
-        var generator = SeededGenerator(2)
+        var generator = SeededGenerator(seed: 2)
         let cases: [(Codebook.Family, Int, Int)] = [
             (.odd, 1, 6), (.odd, 2, 3), (.odd, 2, 6), (.odd, 3, 4), (.odd, 4, 3), (.uniform, 2, 3), (.uniform, 2, 8),
             (.uniform, 3, 4), (.uniform, 4, 3), (.subset, 2, 6), (.subset, 3, 4), (.subset, 4, 3),
@@ -51,7 +52,7 @@ final class GreedyPointsTests: XCTestCase {
     }
 
     func testScaleIsTheClosedForm() throws {
-        var generator = SeededGenerator(3)
+        var generator = SeededGenerator(seed: 3)
         for (bits, length) in [(1, 1), (2, 9), (4, 27), (6, 64), (7, 131), (8, 576)] {
             let codebook = try Codebook(bits: bits)
             let w = generator.normals(length, scale: 0.05)
@@ -65,7 +66,7 @@ final class GreedyPointsTests: XCTestCase {
 
     /// A vector that one point can hold takes one point; of another there is nothing left but rounding.
     func testExactVectors() throws {
-        var generator = SeededGenerator(4)
+        var generator = SeededGenerator(seed: 4)
         for family in Codebook.Family.allCases {
             for bits in family.bits {
                 let codebook = try Codebook.example(family, bits: bits)
@@ -82,7 +83,7 @@ final class GreedyPointsTests: XCTestCase {
     /// n points leave ‖r‖ ≤ ρⁿ ‖w‖ with ρ depending on the width. And each point does at least as well as the vector of signs,
     /// which every codebook holds: ‖r‖² falls by ‖r‖₁² / K.
     func testResidualFallsGeometrically() throws {
-        var generator = SeededGenerator(5)
+        var generator = SeededGenerator(seed: 5)
         for (bits, ratio) in [(1, 0.75), (2, 0.55), (3, 0.4), (4, 0.3), (6, 0.12), (8, 0.05)] {
             let codebook = try Codebook(bits: bits)
             for length in [9, 64, 500] {
@@ -105,7 +106,7 @@ final class GreedyPointsTests: XCTestCase {
     /// The least distortion of a normal distribution under 4, 16 and 64 evenly spaced levels, found by numerical integration over
     /// all steps (4 and 16: also Max, "Quantizing for minimum distortion", 1960): the search comes to the same.
     func testNormalVectorsReachTheKnownDistortion() throws {
-        var generator = SeededGenerator(6)
+        var generator = SeededGenerator(seed: 6)
         for (bits, distortion) in [(2, 0.1188), (4, 0.01154), (6, 0.001041)] {
             let codebook = try Codebook(.odd, bits: bits)
             let w = (0..<8000).map { _ in

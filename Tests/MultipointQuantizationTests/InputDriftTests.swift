@@ -1,4 +1,5 @@
 import MultipointGraph
+import SeededNumbers
 import XCTest
 
 @testable import MultipointQuantization
@@ -14,7 +15,7 @@ final class InputDriftTests: XCTestCase {
     }
 
     private func sample(_ seed: UInt64) -> Case {
-        var generator = SeededGenerator(seed)
+        var generator = SeededGenerator(seed: seed)
         var (x, original): ([Float], [Float]) = ([], [])
         for _ in 0..<patches {
             let row = generator.normals(length).map { $0 + 0.4 }

@@ -1,5 +1,6 @@
 import MultipointGraph
 import MultipointQuantization
+import SeededNumbers
 import XCTest
 
 final class NearestRoundingTests: XCTestCase {
@@ -24,7 +25,7 @@ final class NearestRoundingTests: XCTestCase {
     /// The best scale is at least as good as the largest weight's, but for the grid that it is searched on, and gets better with
     /// every bit.
     func testBestScaleIsNoWorse() throws {
-        var generator = SeededGenerator(4)
+        var generator = SeededGenerator(seed: 4)
         for length in [1, 2, 9, 64, 300] {
             let matrix = generator.normals(8 * length)
             var last = [Double](repeating: .infinity, count: 8)
@@ -56,7 +57,7 @@ final class NearestRoundingTests: XCTestCase {
 
     /// What the packing says about its errors, against ŵ put together here.
     func testSubsetErrors() throws {
-        var generator = SeededGenerator(9)
+        var generator = SeededGenerator(seed: 9)
         let matrix = generator.normals(6 * 20)
         let packing = try packSubset(matrix: matrix, channels: 6, rowLength: 20, bits: 3)
         let level = packing.weights.levels[0]

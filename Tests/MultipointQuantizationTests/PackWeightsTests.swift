@@ -1,5 +1,6 @@
 import MultipointGraph
 import MultipointQuantization
+import SeededNumbers
 import XCTest
 
 final class PackWeightsTests: XCTestCase {
@@ -41,7 +42,7 @@ final class PackWeightsTests: XCTestCase {
     }
 
     func testHoldsTheGreedyPoints() throws {
-        var generator = SeededGenerator(14)
+        var generator = SeededGenerator(seed: 14)
         for (bits, channels, length) in [(1, 3, 5), (2, 7, 9), (4, 5, 64), (8, 4, 33)] {
             let w = generator.normals(channels * length, scale: 0.1)
             let packing = try packWeights(
@@ -62,7 +63,7 @@ final class PackWeightsTests: XCTestCase {
 
     /// Without a second moment the error is ‖w − ŵ‖², the power ‖w‖².
     func testErrorsOfTheIdentity() throws {
-        var generator = SeededGenerator(15)
+        var generator = SeededGenerator(seed: 15)
         let w = generator.normals(12 * 50, scale: 0.1)
         let packing = try packWeights(matrix: w, channels: 12, rowLength: 50, options: PackingOptions(bits: 3, maximumPoints: 2))
         let d = difference(w, packing.weights)
@@ -76,7 +77,7 @@ final class PackWeightsTests: XCTestCase {
 
     /// dᵀ H d, from H and from the patches, is the mean of (d · x)² over explicit patches.
     func testErrorsAgainstExplicitPatches() throws {
-        var generator = SeededGenerator(16)
+        var generator = SeededGenerator(seed: 16)
         for (channels, groups, length, count) in [(6, 1, 20, 50), (300, 1, 8, 30), (6, 3, 9, 40), (8, 8, 4, 100)] {
             let w = generator.normals(channels * length, scale: 0.1)
             // Correlated and not centred, as activations are.
@@ -116,7 +117,7 @@ final class PackWeightsTests: XCTestCase {
     }
 
     func testAdaptiveRules() throws {
-        var generator = SeededGenerator(17)
+        var generator = SeededGenerator(seed: 17)
         let (channels, length, count) = (40, 18, 60)
         // Channels of very different magnitude.
         let w = (0..<channels).flatMap { generator.normals(length, scale: 0.01 * Float($0 + 1)) }
@@ -142,7 +143,7 @@ final class PackWeightsTests: XCTestCase {
 
     /// Channels of zeros have no points, in any place among others; a layer of nothing else is still a layer.
     func testChannelsOfZeros() throws {
-        var generator = SeededGenerator(18)
+        var generator = SeededGenerator(seed: 18)
         var w = generator.normals(5 * 10)
         for k in 0..<10 { (w[k], w[30 + k]) = (0, 0) }
         let packing = try packWeights(matrix: w, channels: 5, rowLength: 10, options: PackingOptions(bits: 4, maximumPoints: 2))
@@ -156,7 +157,7 @@ final class PackWeightsTests: XCTestCase {
 
     /// A channel that nothing is left of stops early; the others go on.
     func testExactChannelsStopEarly() throws {
-        var generator = SeededGenerator(19)
+        var generator = SeededGenerator(seed: 19)
         let exact: [Float] = [3, -1, 1, 3].map { $0 * 0.25 }
         let packing = try packWeights(
             matrix: exact + generator.normals(4) + exact, channels: 3, rowLength: 4,
@@ -166,7 +167,7 @@ final class PackWeightsTests: XCTestCase {
     }
 
     func testThreadsDoNotMatter() throws {
-        var generator = SeededGenerator(20)
+        var generator = SeededGenerator(seed: 20)
         let w = generator.normals(37 * 19)
         func pack(_ threads: Int) throws -> Packing {
             try packWeights(

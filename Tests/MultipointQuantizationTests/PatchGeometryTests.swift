@@ -1,5 +1,6 @@
 import MultipointGraph
 import MultipointQuantization
+import SeededNumbers
 import XCTest
 
 final class PatchGeometryTests: XCTestCase {
@@ -13,7 +14,7 @@ final class PatchGeometryTests: XCTestCase {
 
     /// Weight vectors times patches are the convolution, computed by its definition.
     func testAgainstConvolutionByDefinition() throws {
-        var generator = SeededGenerator(7)
+        var generator = SeededGenerator(seed: 7)
         for _ in 0..<60 {
             let group = Int.random(in: 1...3, using: &generator)
             let (inputs, outputs) = (Int.random(in: 1...3, using: &generator), group * Int.random(in: 1...2, using: &generator))

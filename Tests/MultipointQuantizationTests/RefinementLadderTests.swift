@@ -1,4 +1,5 @@
 import MultipointGraph
+import SeededNumbers
 import XCTest
 
 @testable import MultipointQuantization
@@ -94,7 +95,7 @@ final class RefinementLadderTests: XCTestCase {
     /// The base is what subset quantization finds; every refinement lowers the best error of a channel that has it, rows stay within
     /// ±64, and the first refinement is the best of all that fit, by trying every one with every scale of a fine grid.
     func testSubsetLadder() throws {
-        var generator = SeededGenerator(5)
+        var generator = SeededGenerator(seed: 5)
         let (rows, length) = (8, 96)
         let weights = (0..<rows).flatMap { row in generator.normals(length, scale: Float(row + 1)) }
         for bits in 2...4 {

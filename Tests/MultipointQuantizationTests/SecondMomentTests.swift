@@ -1,5 +1,6 @@
 import MultipointGraph
 import MultipointQuantization
+import SeededNumbers
 import XCTest
 
 final class SecondMomentTests: XCTestCase {
@@ -46,7 +47,7 @@ final class SecondMomentTests: XCTestCase {
 
     /// Dense, grouped and depthwise layers; with many patches, and with fewer patches than weights.
     func testMeanOverAllPatches() throws {
-        var generator = SeededGenerator(8)
+        var generator = SeededGenerator(seed: 8)
         let cases: [(layer: Layer, shape: [Int])] = [
             (layer([4, 3, 3, 3]), [2, 3, 9, 8]), (layer([6, 2, 3, 3], group: 3), [2, 6, 7, 7]),
             (layer([8, 1, 3, 3], group: 8), [1, 8, 20, 20]), (layer([4, 16, 3, 3]), [1, 16, 4, 5]),
@@ -66,7 +67,7 @@ final class SecondMomentTests: XCTestCase {
 
     /// More than one block of patches.
     func testManyBlocks() throws {
-        var generator = SeededGenerator(9)
+        var generator = SeededGenerator(seed: 9)
         let layer = layer([4, 2, 3, 3])
         let inputs = (0..<8).map { _ in generator.normals(2 * 30 * 30) }
         let moment = try accumulate(layer, inputs, [1, 2, 30, 30])
@@ -76,7 +77,7 @@ final class SecondMomentTests: XCTestCase {
 
     /// If fewer inputs come than were announced, what came counts.
     func testFewerInputsThanExpected() throws {
-        var generator = SeededGenerator(10)
+        var generator = SeededGenerator(seed: 10)
         for (layer, shape) in [(layer([4, 1, 3, 3], group: 4), [1, 4, 8, 8]), (layer([4, 16, 3, 3], group: 2), [1, 32, 3, 3])] {
             let inputs = (0..<2).map { _ in generator.normals(shape.reduce(1, *)) }
             let positions = 2 * shape[2] * shape[3]
@@ -91,7 +92,7 @@ final class SecondMomentTests: XCTestCase {
 
     /// A sample estimates the whole, and does not depend on how the inputs are divided into batches.
     func testSampling() throws {
-        var generator = SeededGenerator(11)
+        var generator = SeededGenerator(seed: 11)
         let layer = Layer(
             name: "conv", operation: .convolution(ConvolutionAttributes()), shape: [4, 2, 1, 1], weights: .float([]))
         // The mean of the input depends on the column: a sample that always met the same columns would be far off.

@@ -1,4 +1,5 @@
 @testable import MultipointQuantization
+import SeededNumbers
 import XCTest
 
 final class SubsetCodebookTests: XCTestCase {
@@ -49,7 +50,7 @@ final class SubsetCodebookTests: XCTestCase {
     }
 
     func testNearestEntryOfRandomSubsets() throws {
-        var generator = SeededGenerator(31)
+        var generator = SeededGenerator(seed: 31)
         for size in [2, 4, 8] {
             for _ in 0..<30 {
                 let subset = Array(UniversalSet.magnitudes.shuffled(using: &generator).prefix(size))

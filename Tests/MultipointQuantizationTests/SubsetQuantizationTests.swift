@@ -1,4 +1,5 @@
 @testable import MultipointQuantization
+import SeededNumbers
 import XCTest
 
 final class SubsetQuantizationTests: XCTestCase {
@@ -102,7 +103,7 @@ final class SubsetQuantizationTests: XCTestCase {
 
     /// Against every subset, weight by weight.
     func testAgainstPlainLoops() throws {
-        var generator = SeededGenerator(40)
+        var generator = SeededGenerator(seed: 40)
         for (bits, rounds) in [(2, 12), (3, 2)] {
             for round in 0..<rounds {
                 let w = weights(round % 2 == 0 ? "normal" : "Laplacian", 5 + 3 * round, &generator)
@@ -116,7 +117,7 @@ final class SubsetQuantizationTests: XCTestCase {
 
     /// The histogram finds the subset of the exact search, or one whose error, weight by weight, is within 0.1 % of it.
     func testAgainstTheExactSearch() throws {
-        var generator = SeededGenerator(41)
+        var generator = SeededGenerator(seed: 41)
         for kind in ["normal", "Laplacian", "pruned", "with outliers"] {
             for (bits, count) in [(2, 20_000), (2, 300), (3, 20_000), (3, 300), (4, 20_000), (4, 300)] {
                 let w = weights(kind, count, &generator)
@@ -130,7 +131,7 @@ final class SubsetQuantizationTests: XCTestCase {
 
     /// The best uniform grid with one scale is found (here by a finer grid of scales, cell by cell), and the subset beats it.
     func testAgainstTheBestUniformGrid() throws {
-        var generator = SeededGenerator(42)
+        var generator = SeededGenerator(seed: 42)
         for kind in ["normal", "Laplacian", "pruned"] {
             let w = weights(kind, 10_000, &generator)
             let sorted = SortedMagnitudes(w)
@@ -151,7 +152,7 @@ final class SubsetQuantizationTests: XCTestCase {
 
     /// Every code is a nearest entry, and the scale is the closed form for the codes.
     func testCodesAndScaleOfAPoint() throws {
-        var generator = SeededGenerator(43)
+        var generator = SeededGenerator(seed: 43)
         for family in Codebook.Family.allCases {
             for bits in family.bits where bits > 1 {
                 let codebook = try Codebook.example(family, bits: bits)
@@ -172,7 +173,7 @@ final class SubsetQuantizationTests: XCTestCase {
     }
 
     func testPackedPointOfALayer() throws {
-        var generator = SeededGenerator(44)
+        var generator = SeededGenerator(seed: 44)
         let w = generator.normals(6 * 10)
         let point = try SubsetQuantization(bits: 3).point(of: w)
         let packed = try point.packed(rowLength: 10)
@@ -197,7 +198,7 @@ final class SubsetQuantizationTests: XCTestCase {
     }
 
     func testThreadsDoNotMatter() throws {
-        var generator = SeededGenerator(45)
+        var generator = SeededGenerator(seed: 45)
         let w = weights("Laplacian", 3000, &generator)
         let one = try SubsetQuantization(bits: 3).point(of: w)
         for threads in [2, 5, 64] { XCTAssertEqual(try SubsetQuantization(bits: 3, threads: threads).point(of: w), one) }

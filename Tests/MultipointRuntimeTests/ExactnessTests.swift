@@ -1,6 +1,7 @@
 import DNNL
 import MultipointGraph
 import MultipointRuntime
+import SeededNumbers
 import XCTest
 
 /// Plans against int64 and float64 loops over random layers.

@@ -1,5 +1,6 @@
 import MultipointGraph
 import MultipointRuntime
+import SeededNumbers
 import XCTest
 
 final class LayerRowsTests: XCTestCase {

@@ -1,6 +1,7 @@
 import Glibc
 import MultipointGraph
 import MultipointRuntime
+import SeededNumbers
 import XCTest
 
 /// Compiled networks of random blocks.

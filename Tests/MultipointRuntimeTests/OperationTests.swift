@@ -1,5 +1,6 @@
 import MultipointGraph
 import MultipointRuntime
+import SeededNumbers
 import XCTest
 
 /// Every operation by itself on floats, over random shapes, against loops in double precision.

@@ -1,4 +1,5 @@
 import MultipointGraph
+import SeededNumbers
 
 /// A random packed layer with the shape of an input that it accepts.
 struct RandomLayer {

@@ -1,5 +1,6 @@
 import MultipointGraph
 import MultipointRuntime
+import SeededNumbers
 
 /// A small network of random blocks: residuals with and without projection, depthwise and grouped layers, linear bottlenecks,
 /// concatenations, pools, slices and paddings; odd channel counts, several rows per channel, signed and unsigned activations.

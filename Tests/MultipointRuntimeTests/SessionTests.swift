@@ -1,5 +1,6 @@
 import MultipointGraph
 import MultipointRuntime
+import SeededNumbers
 import XCTest
 
 /// A small network with everything that sessions treat specially: fused residuals and activations, 8-bit values between packed layers,

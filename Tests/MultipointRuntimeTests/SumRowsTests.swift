@@ -1,4 +1,5 @@
 import CElementwise
+import SeededNumbers
 import XCTest
 
 @testable import MultipointRuntime

@@ -2,6 +2,7 @@ import Foundation
 import MultipointFormat
 import MultipointGraph
 import MultipointRuntime
+import SeededNumbers
 import XCTest
 
 /// Compiled networks with trained weights, from packed files: the digits network of `Trained/`, and any others that the environment

@@ -2,12 +2,13 @@ import MultipointGraph
 import MultipointQuantization
 import MultipointRuntime
 @testable import PostTrainingQuantization
+import SeededNumbers
 import XCTest
 
 final class ActivationChoiceTests: XCTestCase {
     /// Mostly near 0, with a few values far out.
     private func samples(_ network: Network, count: Int = 16) throws -> CalibrationArrays {
-        var generator = SeededGenerator(5)
+        var generator = SeededGenerator(seed: 5)
         let size = network.inputs[0].shape(batch: 1).reduce(1, *)
         let values = (0..<size * count).map { generator.normal() * ($0 % 997 == 0 ? 20 : 1) }
         return try CalibrationArrays([values], of: network)
@@ -151,7 +152,7 @@ final class ActivationChoiceTests: XCTestCase {
         let found = try ChannelEnergies(network, shapes: network.shapes(batch: 1))["image"]
         let session = try Session(network: network, maximumBatch: 64)
         let zero = try session.run([[Float](repeating: 0, count: 256)], batch: 1)[0]
-        var generator = SeededGenerator(27)
+        var generator = SeededGenerator(seed: 27)
         for channel in 0..<4 {
             var power = 0.0
             for _ in 0..<4 {

@@ -2,13 +2,14 @@ import MultipointGraph
 import MultipointQuantization
 import MultipointRuntime
 import PostTrainingQuantization
+import SeededNumbers
 import XCTest
 
 final class BiasCorrectionTests: XCTestCase {
     private static let methods: [QuantizationOptions.Method] = [.greedy, .single(bits: 3), .ladder(.bitsPerWeight(6))]
 
     private func samples(_ network: Network, count: Int = 40) throws -> CalibrationArrays {
-        var generator = SeededGenerator(6)
+        var generator = SeededGenerator(seed: 6)
         let size = network.inputs[0].shape(batch: 1).reduce(1, *)
         return try CalibrationArrays([generator.normals(size * count).map { $0 + 0.5 }], of: network)
     }

@@ -1,6 +1,7 @@
 import MultipointGraph
 import MultipointQuantization
 import MultipointRuntime
+import SeededNumbers
 import XCTest
 
 @testable import PostTrainingQuantization
@@ -8,7 +9,7 @@ import XCTest
 /// The methods with output-aware rounding and an allocation of widths.
 final class LadderTests: XCTestCase {
     private func samples(_ network: Network, seed: UInt64 = 1, count: Int = 48) throws -> CalibrationArrays {
-        var generator = SeededGenerator(seed)
+        var generator = SeededGenerator(seed: seed)
         let size = network.inputs[0].shape(batch: 1).reduce(1, *)
         return try CalibrationArrays([generator.normals(size * count)], of: network)
     }

@@ -1,4 +1,5 @@
 import MultipointGraph
+import SeededNumbers
 
 /// Small networks with random weights, written node by node.
 struct NetworkBuilder {
@@ -6,7 +7,7 @@ struct NetworkBuilder {
     var generator: SeededGenerator
 
     init(seed: UInt64, input shape: [ValueInfo.Dimension]) {
-        generator = SeededGenerator(seed)
+        generator = SeededGenerator(seed: seed)
         network.inputs = [ValueInfo(name: "image", shape: shape)]
     }
 

@@ -1,11 +1,12 @@
 import MultipointGraph
 import MultipointQuantization
 import PostTrainingQuantization
+import SeededNumbers
 import XCTest
 
 final class QuantizeLayersTests: XCTestCase {
     private func layers() -> [Layer] {
-        var generator = SeededGenerator(7)
+        var generator = SeededGenerator(seed: 7)
         return [
             Layer(name: "a", operation: .gemm, shape: [4, 30], weights: .float(generator.normals(120)), bias: [1, 2, 3, 4]),
             Layer(

@@ -2,13 +2,14 @@ import MultipointGraph
 import MultipointQuantization
 import MultipointRuntime
 import PostTrainingQuantization
+import SeededNumbers
 import XCTest
 
 final class QuantizeTests: XCTestCase {
     private let sampleCount = 20
 
     private func samples(_ network: Network, seed: UInt64 = 1, count: Int = 20) throws -> CalibrationArrays {
-        var generator = SeededGenerator(seed)
+        var generator = SeededGenerator(seed: seed)
         let size = network.inputs[0].shape(batch: 1).reduce(1, *)
         return try CalibrationArrays([generator.normals(size * count)], of: network)
     }

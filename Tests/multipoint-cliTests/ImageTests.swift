@@ -1,5 +1,6 @@
 import MultipointGraph
 import NumPyArrays
+import SeededNumbers
 import XCTest
 
 @testable import multipoint_cli

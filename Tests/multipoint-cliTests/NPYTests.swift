@@ -1,4 +1,5 @@
 import NumPyArrays
+import SeededNumbers
 import XCTest
 
 @testable import multipoint_cli

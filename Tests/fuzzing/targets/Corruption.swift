@@ -1,3 +1,5 @@
+import SeededNumbers
+
 /// Damage to files that are otherwise sound.
 public struct Corruption {
     let target: FuzzTarget
@@ -11,14 +13,14 @@ public struct Corruption {
 
     /// The same for the same number and seed.
     public func file(_ number: Int) -> [UInt8] {
-        var random = SplitMix(state: seed ^ UInt64(bitPattern: Int64(number)) &* 0x9E37_79B9_7F4A_7C15)
+        var random = SeededGenerator(seed: seed ^ UInt64(bitPattern: Int64(number)) &* 0x9E37_79B9_7F4A_7C15)
         var file = originals[number % originals.count]
         for _ in 0...Int.random(in: 0..<2, using: &random) { damage(&file, &random) }
         guard target == .packed, random.chance(0.5), let (header, data) = unframed(file) else { return file }
         return framed(header: withChecksum(header: Array(header), data: data), data: data)
     }
 
-    private func damage(_ file: inout [UInt8], _ random: inout SplitMix) {
+    private func damage(_ file: inout [UInt8], _ random: inout SeededGenerator) {
         guard file.count > 16 else { return }
         switch Int.random(in: 0..<7, using: &random) {
         case 0:
@@ -45,19 +47,19 @@ public struct Corruption {
             file =
                 target.mutate(file, seed: mutation) { bytes in
                     guard !bytes.isEmpty else { return }
-                    var own = SplitMix(state: mutation)
+                    var own = SeededGenerator(seed: mutation)
                     bytes[Int.random(in: bytes.indices, using: &own)] = UInt8.random(in: 0...255, using: &own)
                 } ?? file
         }
     }
 
-    private func stretch(of file: [UInt8], _ random: inout SplitMix) -> Range<Int> {
+    private func stretch(of file: [UInt8], _ random: inout SeededGenerator) -> Range<Int> {
         let start = Int.random(in: 0..<file.count, using: &random)
         return start..<min(file.count, start + Int.random(in: 1...256, using: &random))
     }
 
     /// The header's length; in a protobuf any byte may be a length.
-    private func damageLength(_ file: inout [UInt8], _ random: inout SplitMix) {
+    private func damageLength(_ file: inout [UInt8], _ random: inout SeededGenerator) {
         if target == .packed {
             let wild = wildIntegers.randomElement(using: &random) ?? 0
             let old = file[..<8].reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }

@@ -1,5 +1,7 @@
+import SeededNumbers
+
 /// One random change of a JSON text that keeps it JSON most of the time. Works as well on JSON in a JSON string: `\"` counts as a quote.
-func mutatedJSON(_ text: [UInt8], _ random: inout SplitMix) -> [UInt8] {
+func mutatedJSON(_ text: [UInt8], _ random: inout SeededGenerator) -> [UInt8] {
     let tokens = JSONTokens(text)
     var text = text
     switch Int.random(in: 0..<10, using: &random) {
@@ -30,7 +32,7 @@ func mutatedJSON(_ text: [UInt8], _ random: inout SplitMix) -> [UInt8] {
     return text
 }
 
-private func wildNumber(_ random: inout SplitMix) -> [UInt8] {
+private func wildNumber(_ random: inout SeededGenerator) -> [UInt8] {
     let texts = ["1e999", "-0", "0.1e-7", "1e15", "2.5e-39", "1e18", "-1e38", "NaN", "true", "null", "\"N\"", "[]", "{}", "[1,1]", "\"\""]
     switch Int.random(in: 0..<4, using: &random) {
     case 0: return Array(texts[Int.random(in: texts.indices, using: &random)].utf8)

@@ -1,3 +1,5 @@
+import SeededNumbers
+
 /// Changes bytes in place, as libFuzzer's own mutator or a random generator does.
 public typealias PlainMutation = (inout [UInt8]) -> Void
 
@@ -7,7 +9,7 @@ extension FuzzTarget {
     ///   - seed: what is changed how depends on this alone.
     ///   - plain: changes bytes that have no structure.
     public func mutate(_ bytes: [UInt8], seed: UInt64, plain: PlainMutation) -> [UInt8]? {
-        var random = SplitMix(state: seed)
+        var random = SeededGenerator(seed: seed)
         switch self {
         case .packed: return mutatedPacked(bytes, &random, plain)
         case .graph: return mutatedGraph(bytes, &random, plain)
@@ -15,21 +17,6 @@ extension FuzzTarget {
         case .npy, .abi: return nil
         }
     }
-}
-
-/// splitmix64 (Steele, Lea, Flood: "Fast Splittable Pseudorandom Number Generators", 2014).
-struct SplitMix: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
-    }
-
-    mutating func chance(_ part: Double) -> Bool { Double.random(in: 0..<1, using: &self) < part }
 }
 
 /// Numbers that break arithmetic.
@@ -41,7 +28,7 @@ let wildFloats: [Float] = [
     0, -0.0, 1, -1, 0.5, 1e-3, 1e-38, Float(bitPattern: 1), Float(bitPattern: 1_784_066), Float(bitPattern: 2_140_879), 1e15, 1e18, 3e9, -3e9, 3.4e38, -3.4e38, .infinity, -.infinity, .nan, 16_777_217,
 ]
 
-private func mutatedPacked(_ file: [UInt8], _ random: inout SplitMix, _ plain: PlainMutation) -> [UInt8]? {
+private func mutatedPacked(_ file: [UInt8], _ random: inout SeededGenerator, _ plain: PlainMutation) -> [UInt8]? {
     guard let (oldHeader, oldData) = unframed(file), !random.chance(0.05) else { return nil }
     var (header, data) = (Array(oldHeader), Array(oldData))
     switch Int.random(in: 0..<10, using: &random) {
@@ -57,7 +44,7 @@ private func mutatedPacked(_ file: [UInt8], _ random: inout SplitMix, _ plain: P
 }
 
 /// Some numbers among the tensors replaced.
-private func mutateElements(_ data: inout [UInt8], _ random: inout SplitMix, _ plain: PlainMutation) {
+private func mutateElements(_ data: inout [UInt8], _ random: inout SeededGenerator, _ plain: PlainMutation) {
     guard data.count >= 8, random.chance(0.6) else { return plain(&data) }
     for _ in 0...Int.random(in: 0..<3, using: &random) {
         var place = Int.random(in: 0...data.count - 8, using: &random)
@@ -70,7 +57,7 @@ private func mutateElements(_ data: inout [UInt8], _ random: inout SplitMix, _ p
     }
 }
 
-private func mutatedGraph(_ bytes: [UInt8], _ random: inout SplitMix, _ plain: PlainMutation) -> [UInt8]? {
+private func mutatedGraph(_ bytes: [UInt8], _ random: inout SeededGenerator, _ plain: PlainMutation) -> [UInt8]? {
     if random.chance(0.1) { return nil }
     var bytes = bytes
     // Without this text the layers are sound.

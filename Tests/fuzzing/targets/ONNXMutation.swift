@@ -1,5 +1,7 @@
+import SeededNumbers
+
 /// One random change of a protobuf message, known only by its wire format; the lengths of the messages around it are kept right.
-func mutatedONNX(_ bytes: [UInt8], _ random: inout SplitMix, _ plain: PlainMutation) -> [UInt8]? {
+func mutatedONNX(_ bytes: [UInt8], _ random: inout SeededGenerator, _ plain: PlainMutation) -> [UInt8]? {
     guard !random.chance(0.05), var message = WireMessage(bytes[...], depth: 0) else { return nil }
     for _ in 0...Int.random(in: 0..<3, using: &random) {
         let donors = message.all
@@ -14,7 +16,7 @@ func mutatedONNX(_ bytes: [UInt8], _ random: inout SplitMix, _ plain: PlainMutat
 
 private func mutate(
     _ fields: inout [WireMessage.Field], _ index: Int, donor: WireMessage.Field, donors: [WireMessage.Field],
-    _ random: inout SplitMix, _ plain: PlainMutation
+    _ random: inout SeededGenerator, _ plain: PlainMutation
 ) {
     switch Int.random(in: 0..<8, using: &random) {
     case 0: fields.remove(at: index)
@@ -29,7 +31,7 @@ private func mutate(
 }
 
 private func mutateContent(
-    _ content: inout WireMessage.Content, _ donors: [WireMessage.Field], _ random: inout SplitMix, _ plain: PlainMutation
+    _ content: inout WireMessage.Content, _ donors: [WireMessage.Field], _ random: inout SeededGenerator, _ plain: PlainMutation
 ) {
     switch content {
     case .varint(let value):
