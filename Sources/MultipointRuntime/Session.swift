@@ -60,23 +60,16 @@ public final class Session {
         _ prepared: PreparedNetwork, _ interface: ProgramInterface, _ outputs: [String], _ threads: Int,
         _ limits: SessionLimits
     ) throws -> Execution {
-        let externals = try check(prepared, interface, outputs, limits)
+        let shapes = try prepared.shapes(batch: interface.batch)
+        // Of the inputs, then of the outputs.
+        let externals = prepared.externalByteCounts(shapes, outputs: outputs)
+        try limits.check(shapes, batch: interface.batch, externals: externals)
         try requireMemory()
         return try Threads.with(threads) {
-            let program = try NetworkCompiler.compile(prepared, interface, outputs: outputs, threads: threads)
+            let program = try NetworkCompiler.compile(prepared, interface, shapes, outputs: outputs, threads: threads)
             try limits.check(program, batch: interface.batch, externals: externals)
             return try placing("network `\(prepared.network.name)`") { try Execution(program) }
         }
-    }
-
-    /// - Returns: bytes of the inputs, then of the outputs.
-    private static func check(
-        _ prepared: PreparedNetwork, _ interface: ProgramInterface, _ outputs: [String], _ limits: SessionLimits
-    ) throws(RuntimeError) -> [Int] {
-        let shapes = try prepared.shapes(batch: interface.batch)
-        let externals = prepared.externalByteCounts(shapes, outputs: outputs)
-        try limits.check(shapes, batch: interface.batch, externals: externals)
-        return externals
     }
 
     /// Bytes of activations, conversions and scratchpads: all memory that belongs to the session alone, whatever the batch.

@@ -19,10 +19,10 @@ struct TracedRun {
     init(_ network: Network, inputs: [[Float]], batch: Int, threads: Int) throws {
         let outputs = network.outputs.map(\.name)
         let interface = ProgramInterface(batch: batch, inputs: inputs.map { _ in .dense }, outputs: outputs.map { _ in .dense })
+        let shapes = try network.shapes(batch: batch)
         let traced: [String: NetworkCompiler.TracedValue]
         (program, traced) = try NetworkCompiler.compileTraced(
-            PreparedNetwork(network), interface, outputs: outputs, threads: threads)
-        let shapes = try network.shapes(batch: batch)
+            PreparedNetwork(network), interface, shapes, outputs: outputs, threads: threads)
         let arena = try AlignedBuffer(byteCount: program.arenaByteCount)
         let sources = try inputs.map { try AlignedBuffer(byteCount: $0.count * 4) }
         for (source, values) in zip(sources, inputs) { source.base.copyMemory(from: values, byteCount: values.count * 4) }

@@ -14,7 +14,7 @@ public struct ExecutionTypes: Sendable {
         let interface = ProgramInterface(
             batch: 1, inputs: network.inputs.map { _ in .dense }, outputs: network.outputs.map { _ in .dense })
         let (program, values) = try NetworkCompiler.compileTraced(
-            prepared, interface, outputs: network.outputs.map(\.name), threads: 1)
+            prepared, interface, try prepared.shapes(batch: 1), outputs: network.outputs.map(\.name), threads: 1)
         isStoredIn8Bits = values.mapValues { $0.value.type == .uint8 }
         nodesIn8Bits = Set(program.steps.lazy.filter(\.multiplies8Bits).map(\.name))
     }

@@ -69,10 +69,11 @@ struct NetworkCompiler {
 
     var network: Network { prepared.network }
 
+    /// - Parameter shapes: of all values, for the interface's batch.
     static func compile(
-        _ prepared: PreparedNetwork, _ interface: ProgramInterface, outputs: [String], threads: Int
+        _ prepared: PreparedNetwork, _ interface: ProgramInterface, _ shapes: [String: [Int]], outputs: [String], threads: Int
     ) throws -> Program {
-        try compileTraced(prepared, interface, outputs: outputs, threads: threads).program
+        try compileTraced(prepared, interface, shapes, outputs: outputs, threads: threads).program
     }
 
     /// A value as its producer leaves it, and how many steps have run by then.
@@ -83,11 +84,10 @@ struct NetworkCompiler {
 
     /// Also tells where every value is that exists on its own.
     static func compileTraced(
-        _ prepared: PreparedNetwork, _ interface: ProgramInterface, outputs: [String], threads: Int
+        _ prepared: PreparedNetwork, _ interface: ProgramInterface, _ shapes: [String: [Int]], outputs: [String], threads: Int
     ) throws -> (program: Program, values: [String: TracedValue]) {
         var compiler = NetworkCompiler(
-            prepared: prepared, builder: ProgramBuilder(threads: threads), shapes: try prepared.shapes(batch: interface.batch),
-            outputNames: outputs)
+            prepared: prepared, builder: ProgramBuilder(threads: threads), shapes: shapes, outputNames: outputs)
         let steps = try compiler.run(interface)
         let traced = compiler.values.map { ($0.key, TracedValue(value: $0.value, steps: steps[$0.key] ?? 0)) }
         return (try compiler.builder.finish(), Dictionary(uniqueKeysWithValues: traced))
