@@ -2,6 +2,7 @@
  * makes some small blocks in every call; they are all freed when the run returns. */
 #define _GNU_SOURCE
 #include "check.h"
+#include "libc_allocator.h"
 #include "packed_file.h"
 
 #include <dlfcn.h>
@@ -9,12 +10,6 @@
 #include <link.h>
 #include <pthread.h>
 #include <stdlib.h>
-
-extern void *__libc_malloc(size_t);
-extern void *__libc_calloc(size_t, size_t);
-extern void *__libc_realloc(void *, size_t);
-extern void *__libc_memalign(size_t, size_t);
-extern void __libc_free(void *);
 
 static uintptr_t library_start, library_end;
 static int is_watching;

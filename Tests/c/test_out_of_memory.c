@@ -7,6 +7,7 @@
  * through the NULL. */
 #define _GNU_SOURCE
 #include "check.h"
+#include "libc_allocator.h"
 #include "packed_file.h"
 #include "sample_layers.h"
 
@@ -19,12 +20,6 @@
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-extern void *__libc_malloc(size_t);
-extern void *__libc_calloc(size_t, size_t);
-extern void *__libc_realloc(void *, size_t);
-extern void *__libc_memalign(size_t, size_t);
-extern void __libc_free(void *);
 
 /* MARK: who allocates */
 
