@@ -33,6 +33,22 @@ public struct GraphDefinition: Equatable, Sendable {
     }
 }
 
+extension GraphDefinition {
+    /// A value that constants and shapes decide, whatever the batch size; nil for one that depends on the elements of inputs, or whose
+    /// nodes are not supported. Outputs are not looked at.
+    public func knownValue(_ name: String) -> Tensor? {
+        if let initializer = initializers[name] { return initializer }
+        var part = self
+        part.outputs = [ValueInfo(name: name, shape: [])]
+        do throws(GraphError) {
+            let ordered = try part.nodesInOrder()
+            var translation = try Translation(part, nodes: ordered, layers: [])
+            for node in ordered { try translation.translate(node) }
+            return translation.constants[name]
+        } catch { return nil }
+    }
+}
+
 /// One ONNX node.
 public struct NodeDefinition: Equatable, Sendable {
     /// May be empty.

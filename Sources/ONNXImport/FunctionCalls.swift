@@ -128,10 +128,10 @@ private struct FunctionCall {
 
 extension Onnx_NodeProto {
     /// For messages.
-    fileprivate var place: String { "node `\((name.isEmpty ? output.first ?? "" : name).shortened)` (\(opType.shortened))" }
+    var place: String { "node `\((name.isEmpty ? output.first ?? "" : name).shortened)` (\(opType.shortened))" }
 }
 
 extension String {
     /// What fits a message: at most 200 bytes.
-    fileprivate var shortened: String { utf8.count <= 200 ? self : String(decoding: utf8.prefix(200), as: UTF8.self) + "…" }
+    var shortened: String { utf8.count <= 200 ? self : String(decoding: utf8.prefix(200), as: UTF8.self) + "…" }
 }

@@ -32,17 +32,19 @@ struct GraphReader {
                 throw ONNXImportError("initializer `\(initializer.name)` is defined twice")
             }
         }
-        var inputs: [ValueInfo] = [], outputs: [ValueInfo] = [], nodes: [NodeDefinition] = []
+        var inputs: [ValueInfo] = [], outputs: [ValueInfo] = []
         // Before IR version 4, initializers had to be listed as inputs.
         let given = graph.input.filter { initializers[$0.name] == nil }
         try inputShapes.checkNames(of: given)
         for input in given { inputs.append(try self.input(input, isOnly: given.count == 1)) }
         for output in graph.output { outputs.append(try self.output(output)) }
-        for node in graph.node { nodes.append(try self.node(node)) }
-        return GraphDefinition(
+        let definition = GraphDefinition(
             name: graph.name, operatorSet: operatorSet, inputs: inputs,
-            integerInputs: Set(given.filter { $0.type.tensorType.hasIntegers }.map(\.name)), outputs: outputs, nodes: nodes,
+            integerInputs: Set(given.filter { $0.type.tensorType.hasIntegers }.map(\.name)), outputs: outputs, nodes: [],
             initializers: initializers)
+        var replacement = BranchReplacement(self, definition)
+        try replacement.append(graph.node)
+        return replacement.definition
     }
 }
 

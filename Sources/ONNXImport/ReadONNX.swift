@@ -7,7 +7,8 @@ import SwiftProtobuf
 /// Element types are widened to float and int64. Inputs and outputs may have any numeric type or bool; at run time they are given
 /// as float32 values whatever it is (an image of uint8 as numbers from 0 to 255). Inputs that have an initializer are constants. The
 /// first dimension of an input, if it has no fixed size, is the batch; other dimensions need one. What an output's shape leaves
-/// open stays open. Calls of the model's own functions are replaced by what those do.
+/// open stays open. Calls of the model's own functions are replaced by what those do, If nodes by the branch that is taken where
+/// constants and sizes decide which.
 /// - Parameter inputShapes: sizes for inputs whose file leaves some open, by the input's name; the empty name is that of a
 ///   single input. The first may be `.batch`, also where the file says 1.
 /// - Throws: `ONNXImportError` naming the file and what in it is wrong.

@@ -85,6 +85,11 @@ struct Translation {
                 "operator `\(node.operatorType)` of domain `\(node.domain)`: only ONNX's default domain is supported",
                 kind: .unsupported)
         }
+        if node.operatorType == "If" {
+            throw GraphError(
+                node: node.name, "which branch runs is decided by `\(node.inputs.first ?? "")` when the network runs; that is not supported",
+                kind: .unsupported)
+        }
         guard let version = OperatorSet.sinceVersion(node.operatorType, in: operatorSet) else {
             throw GraphError(
                 node: node.name,
