@@ -4,7 +4,7 @@
     Examples/benchmarks/run --trained [--networks NAME ...] [--rounds N]
 
 For each network: a packed file of 5 bits per weight and one of 8 (`--method w8a8`), and ONNX Runtime's static 8-bit quantization, all
-calibrated with the same 32 images; what the outputs for other images are worth, beside the float network's; the least cosine of
+calibrated with the same 12 to 32 images; what the outputs for other images are worth, beside the float network's; the least cosine of
 several outputs with the float network's, over all images; sizes and times. Files and finished rows stay in the folder, so that a run
 may be cut short and taken up again.
 """
@@ -21,7 +21,6 @@ import prepare
 import pretrained
 import table
 
-CALIBRATION = 32
 IMAGES = 100
 TIMED = ["multipoint/budget 5", "onnxruntime", "onnxruntime/float"]
 
@@ -36,7 +35,8 @@ def prepared(folder: str, name: str) -> dict[str, str]:
     }  # fmt: skip
     if not os.path.exists(files["onnxruntime/float"]):
         pretrained.write(name, files["onnxruntime/float"], folder)
-    np.save(calibration, pretrained.NETWORKS[name].samples(CALIBRATION, 1, folder)[0])
+    network = pretrained.NETWORKS[name]
+    np.save(calibration, network.samples(network.calibration, 1, folder)[0])
     for contestant, options in (("multipoint/budget 5", ["--budget", "5"]), ("multipoint/w8a8", ["--method", "w8a8"])):
         if not os.path.exists(files[contestant]):
             benchmark.say(f"\r\033[K{name}: {contestant}")

