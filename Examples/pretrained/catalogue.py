@@ -57,7 +57,7 @@ def text_page(random: np.random.Generator, folder: str) -> tuple[np.ndarray, obj
 
 
 def layout_page(random: np.random.Generator, folder: str) -> tuple[np.ndarray, object]:
-    return normalized(pages.page(random, 608, 800, folder)), None
+    return normalized(pages.document(random, 608, 800, folder)), None
 
 
 def turned_page(random: np.random.Generator, folder: str) -> tuple[np.ndarray, object]:

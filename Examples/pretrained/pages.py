@@ -46,6 +46,38 @@ def page(random: np.random.Generator, width: int, height: int, folder: str) -> I
     return image
 
 
+def document(random: np.random.Generator, width: int, height: int, folder: str) -> Image.Image:
+    """A printed page: a title, two columns of paragraphs, and a photograph with its caption in one of them."""
+    image = Image.new("RGB", (width, height), "white")
+    draw = ImageDraw.Draw(image)
+    draw.text((width // 5, 40), words(random, 4).title(), font=ImageFont.load_default(26), fill="black")
+    margin, gap, text_height = 36, 20, int(random.integers(11, 14))
+    column, pictured = (width - 2 * margin - gap) // 2, random.integers(2)
+    for index in range(2):
+        left, top = margin + index * (column + gap), 96
+        if index == pictured:
+            picture = photograph(random, column, int(column * random.uniform(0.6, 1)), folder, ("coffee.png", "rocket.jpg", "chelsea.png"))
+            image.paste(picture, (left, top))
+            top += picture.height + 6
+            draw.text((left + 20, top), f"Figure {random.integers(1, 9)}. {words(random, 4)}", font=ImageFont.load_default(11), fill="black")
+            top += 28
+        while top < height - 70:
+            for _ in range(random.integers(4, 10)):
+                if top < height - 60:
+                    draw.text((left, top), fitting(random, column, text_height), font=ImageFont.load_default(text_height), fill="black")
+                    top += int(text_height * 1.35)
+            top += text_height
+    return image
+
+
+def fitting(random: np.random.Generator, width: int, height: int) -> str:
+    """Words that fill a line."""
+    font, text = ImageFont.load_default(height), words(random, 1)
+    while font.getlength(longer := f"{text} {words(random, 1)}") < width:
+        text = longer
+    return text
+
+
 def line(random: np.random.Generator, width: int, height: int) -> tuple[Image.Image, str]:
     """One line of text that fills the height, and what it says."""
     font = ImageFont.load_default(height * 2 // 3)
