@@ -75,27 +75,19 @@ def row(folder: str, name: str, rounds: int, threads: list[int]) -> dict:
 
 
 def text(rows: list[dict]) -> str:
-    header = ["network", "input", "in 8 bits", "what counts", "float", "5 bits", "W8A8", "ONNX Runtime int8"]
-    header += ["cosine: 5 bits, W8A8, ONNX Runtime", "kB: float, 5 bits, ONNX Runtime", "ms: 5 bits, ONNX Runtime int8, float"]
+    header = ["network", "input", "what counts", "float", "5 bits", "W8A8", "ONNX Runtime int8", "kB: float, 5 bits, ONNX Runtime"]
+    header += [f"ms, {' / '.join(rows[0]['times'])} threads" if rows else "ms", "ONNX Runtime int8", "ONNX Runtime float"]
     lines = [header, ["---"] * len(header)]
-    contestants = ["onnxruntime/float", "multipoint/budget 5", "multipoint/w8a8", "onnxruntime"]
     for found in rows:
-        times = [
-            " / ".join(f"{by_threads[name]['minimum_ms']:.3g}" for by_threads in found["times"].values()) for name in TIMED
-        ]
+        merits = [found["merit"][name] for name in ("onnxruntime/float", "multipoint/budget 5", "multipoint/w8a8", "onnxruntime")]
         sizes = [found["file_bytes"][name] / 1000 for name in ("onnxruntime/float", "multipoint/budget 5", "onnxruntime")]
+        times = [" / ".join(f"{by_threads[name]['minimum_ms']:.3g}" for by_threads in found["times"].values()) for name in TIMED]
         lines.append(
             [
-                found["network"],
-                found["image"],
-                f"{100 * found['coverage']:.1f} %",
-                found["meaning"],
-                *(f"{100 * found['merit'][name]:.1f} %" for name in contestants),
-                ", ".join(f"{found['cosine'][name]:.4f}" for name in contestants[1:]),
-                ", ".join(f"{size:.0f}" for size in sizes),
-                ", ".join(times),
+                found["network"], found["image"], found["meaning"], *(f"{100 * merit:.1f} %" for merit in merits),
+                ", ".join(f"{size:.0f}" for size in sizes), *times,
             ]
-        )
+        )  # fmt: skip
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
