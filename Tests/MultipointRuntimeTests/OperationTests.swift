@@ -130,6 +130,17 @@ final class OperationTests: XCTestCase {
         }
     }
 
+    /// Rows that are worked on in parts.
+    func testBinaryOfLongRows() throws {
+        for shape in [[2, 3, 53, 52], [1, 16_385], [1, 8, 32, 32]] {
+            for threads in [1, 3] {
+                try check(.binary(.add), [shape, shape], threads: threads)
+                try check(.binary(.multiply), [shape, [1]], constants: [1: [0.3]], threads: threads)
+                try check(.binary(.subtract), [[1], shape], constants: [0: [2]], threads: threads)
+            }
+        }
+    }
+
     func testReductions() throws {
         let reductions: [Reduction] = [.mean, .sum, .maximum, .minimum, .product, .l1, .l2, .sumOfSquares]
         for reduction in reductions {

@@ -30,9 +30,14 @@ struct CombineStep: Step {
 }
 
 private final class BoundCombine: BoundLoop {
+    /// Longer rows are worked on in parts of this: operands of one shape, and a number for all places, are a single row.
+    private static let longestPart = 8192
+
     private let step: CombineStep
     private let rows: Int
     private let columns: Int
+    /// Of a row; 1 where rows are short.
+    private let parts: Int
     private let left: multipoint_operand
     private let right: multipoint_operand
     private let quantizer: multipoint_quantizer
@@ -46,6 +51,7 @@ private final class BoundCombine: BoundLoop {
         let rank = step.shape.count
         columns = step.shape.last ?? 1
         rows = rank > 1 ? step.shape[rank - 2] : 1
+        parts = max(1, columns / Self.longestPart)
         outerRank = max(0, rank - 2)
         outerShape = CArray(Array(step.shape.prefix(outerRank)))
         outerStrides = (CArray(Array(step.first.strides.prefix(outerRank))), CArray(Array(step.second.strides.prefix(outerRank))))
@@ -53,30 +59,44 @@ private final class BoundCombine: BoundLoop {
         right = multipoint_operand(step.second)
         quantizer = step.quantization.map { multipoint_quantizer($0) } ?? multipoint_quantizer()
         let count = step.shape.reduce(1, *)
-        super.init(step.buffers, pieces: count / columns, work: count, threads: step.threads)
+        super.init(step.buffers, pieces: count / columns * parts, work: count, threads: step.threads)
     }
 
     override func run(_ share: Range<Int>) {
+        var piece = share.lowerBound
+        while piece < share.upperBound {
+            let (row, part) = (piece / parts, piece % parts)
+            let (outer, start) = (row / rows, row % rows)
+            if parts > 1 {
+                combine(outer, start..<start + 1, columns: part * Self.longestPart..<(part + 1 < parts ? (part + 1) * Self.longestPart : columns))
+                piece += 1
+            } else {
+                let end = min(rows, start + share.upperBound - piece)
+                combine(outer, start..<end, columns: 0..<columns)
+                piece += end - start
+            }
+        }
+    }
+
+    /// - Parameter outer: the place on the axes outside of rows and columns.
+    private func combine(_ outer: Int, _ some: Range<Int>, columns part: Range<Int>) {
         guard let first = addresses[0], let second = addresses[1], let result = addresses[2] else { return }
         let elementSize = step.quantization == nil ? 4 : 1
-        var row = share.lowerBound
-        while row < share.upperBound {
-            let outer = row / rows, start = row % rows
-            let end = min(rows, start + share.upperBound - row)
-            var (a, b, rest) = (0, 0, outer)
-            var axis = outerRank - 1
-            while axis >= 0 {
-                let index = rest % outerShape.base[axis]
-                a += index * outerStrides.0.base[axis]
-                b += index * outerStrides.1.base[axis]
-                rest /= outerShape.base[axis]
-                axis -= 1
-            }
-            elementwise_combine(
-                step.kind, left.moved(to: first, by: a), right.moved(to: second, by: b),
-                result + outer * rows * columns * elementSize, step.quantization == nil ? 0 : 1, quantizer, columns, start, end)
-            row += end - start
+        var (a, b, rest) = (0, 0, outer)
+        var axis = outerRank - 1
+        while axis >= 0 {
+            let index = rest % outerShape.base[axis]
+            a += index * outerStrides.0.base[axis]
+            b += index * outerStrides.1.base[axis]
+            rest /= outerShape.base[axis]
+            axis -= 1
         }
+        a += some.lowerBound * left.row_stride + part.lowerBound * left.column_stride
+        b += some.lowerBound * right.row_stride + part.lowerBound * right.column_stride
+        let place = (outer * rows + some.lowerBound) * columns + part.lowerBound
+        elementwise_combine(
+            step.kind, left.moved(to: first, by: a), right.moved(to: second, by: b), result + place * elementSize,
+            step.quantization == nil ? 0 : 1, quantizer, part.count, 0, some.count)
     }
 }
 
